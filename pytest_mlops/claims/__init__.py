@@ -1,0 +1,1 @@
+"""Arms, metric expressions, claims and the judge. No pytest, no torch, no input or output."""

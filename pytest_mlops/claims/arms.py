@@ -1,0 +1,388 @@
+"""Arms: a training function with its parameters, as a value that is made anywhere and shared freely."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_mlops import fingerprint
+from pytest_mlops.claims.expressions import Expression, metric_of
+from pytest_mlops.claims.seeds import SEEDS
+from pytest_mlops.errors import ClaimError, DataError, MetricError, NotBuiltError, ParameterError
+from pytest_mlops.settings import BY_NAME
+
+if TYPE_CHECKING:
+    from pytest_mlops.claims.claim import Claim
+    from pytest_mlops.claims.judge import Judgement
+
+
+class Asking(Protocol):
+    """Who claims turn to: handed to arms when they are made, so that this room trains nothing itself."""
+
+    def stated(self, claim: Claim) -> None:
+        """Take notice of a claim whose truth nobody has asked for yet."""
+        ...
+
+    def ask(self, claim: Claim) -> Judgement:
+        """Train until the claim is decided."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training function and its parameters."""
+
+    function: Callable[..., Any]
+    given: Mapping[str, Any]
+    """What the user gave: all that is handed over at the call."""
+    bound: Mapping[str, Any]
+    """What was given, and the function's own defaults for the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Results that exist: one number of each metric for each place in the block of seeds."""
+
+    metrics: Mapping[str, tuple[float, ...]]
+    yes_no: frozenset[str]
+
+    @property
+    def length(self) -> int:
+        """Number of recorded training runs."""
+        return len(next(iter(self.metrics.values())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Using:
+    """Our words about an arm; kept apart from the user's parameters, so that the two never collide."""
+
+    data: Any = None
+    seeds: tuple[int, ...] | None = None
+    device: str | None = None
+    amp: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arm:
+    """One variant of the experiment. ``arm["auc"]`` is an expression to state claims with.
+
+    Two arms are equal when their functions' code, all parameters (given or default) and what they use are equal.
+    """
+
+    source: Training | Recording
+    uses: Using = Using()
+    asking: Asking | None = field(default=None, repr=False)
+    """None for an arm that was made outside a pytest session: its claims can be stated and read, not asked."""
+
+    def using(
+        self,
+        *,
+        data: Any = None,
+        seeds: Iterable[int] | None = None,
+        device: str | None = None,
+        amp: str | None = None,
+        **later: Any,
+    ) -> Arm:
+        """A new arm that differs in what it uses.
+
+        Parameters
+        ----------
+        data : path, list, tuple or dict of paths, or a module-level function
+            What ``run.data`` is. Paths arrive as :class:`pathlib.Path`; a function is called once and its
+            return value arrives. Either way the key has the content, not the name.
+        seeds : iterable of int
+            The block of seeds itself, each in [0, 2**31); it also caps ``max_seeds``.
+        device, amp : str
+            As the options ``device`` and ``amp``, for this arm.
+
+        Raises
+        ------
+        ParameterError, DataError, SettingError
+            If a value cannot be used.
+        """
+        if later:
+            raise NotBuiltError(
+                f"using({next(iter(later))}=...): this version has data=, seeds=, device= and amp=. Parameters of the "
+                "training function itself go into arm(train, ...)."
+            )
+        if isinstance(self.source, Recording):
+            raise ParameterError("A recorded arm is not trained, so it uses nothing: drop .using(...).")
+        changed: dict[str, Any] = {}
+        if data is not None:
+            changed["data"] = _checked_data(data)
+        if seeds is not None:
+            changed["seeds"] = _checked_seeds(seeds)
+        for name, value in (("device", device), ("amp", amp)):
+            if value is not None:
+                changed[name] = BY_NAME[name].parse(value, source=f"using({name}=...)")
+        return replace(self, uses=replace(self.uses, **changed))
+
+    def __getitem__(self, metric: str) -> Expression:
+        return metric_of(self, metric)
+
+    # Without these Python would fall back on __getitem__(0), (1), ... for `in` and `for`.
+    __contains__ = None
+    __iter__ = None
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Text that is equal for equal arms."""
+        if isinstance(self.source, Recording):
+            what: Any = {
+                "recorded": {name: [repr(v) for v in values] for name, values in self.source.metrics.items()}
+            }
+        else:
+            what = {
+                "code": fingerprint.fingerprint(self.source.function).digest,
+                "parameters": parameters_key(self.source),
+            }
+        data = self.uses.data
+        uses = [repr(data) if not callable(data) else fingerprint.fingerprint(data).digest]
+        uses += [repr(self.uses.seeds), repr(self.uses.device), repr(self.uses.amp)]
+        return json.dumps([what, uses], sort_keys=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Arm):
+            return NotImplemented
+        return self is other or self.identity == other.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+    def __bool__(self) -> bool:
+        raise ClaimError('An arm is no claim. Write: assert candidate["auc"] > baseline["auc"]')
+
+    @property
+    def trains(self) -> bool:
+        """Whether its runs are trained; False for recorded results."""
+        return isinstance(self.source, Training)
+
+    @property
+    def function_name(self) -> str:
+        """Name of the training function, ``recorded`` for results that exist."""
+        if isinstance(self.source, Recording):
+            return "recorded"
+        return fingerprint.describe(self.source.function)
+
+    @property
+    def label(self) -> str:
+        """The arm as people write it: ``train(lr=0.01)``, with what was given and differs from the default."""
+        if isinstance(self.source, Recording):
+            return f"recorded({self.source.length} training runs)"
+        given = ", ".join(
+            f"{name}={fingerprint.describe(value)}" for name, value in self.source.given.items()
+        )
+        uses = {name: getattr(self.uses, name) for name in ("data", "seeds", "device", "amp")}
+        using = ", ".join(
+            f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None
+        )
+        return f"{self.function_name}({given})" + (f".using({using})" if using else "")
+
+    def __repr__(self) -> str:
+        return self.label
+
+
+def parameters_key(training: Training) -> str:
+    """Canonical JSON of all parameters, defaults bound.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter cannot be keyed.
+    """
+    return json.dumps(
+        {name: fingerprint.key_of(value, name=name) for name, value in training.bound.items()}, sort_keys=True
+    )
+
+
+class Arms:
+    """What the ``arm`` fixture is: makes arms.
+
+    Examples
+    --------
+    >>> arm = Arms()
+    >>> def train(run, *, lr=1e-3):
+    ...     return {"auc": 0.9}
+    >>> arm(train) == arm(train, lr=1e-3)
+    True
+    >>> arm.recorded({"auc": [0.91, 0.92]})
+    recorded(2 training runs)
+    """
+
+    def __init__(self, asking: Asking | None = None) -> None:
+        self._asking = asking
+
+    def __call__(self, function: Callable[..., Any], /, **parameters: Any) -> Arm:
+        """An arm that trains ``function(run, **parameters)``.
+
+        Parameters
+        ----------
+        function : callable
+            Takes ``run`` (a :class:`pytest_mlops.Run`) first and returns metrics, ``{"auc": 0.91}``.
+        **parameters
+            The function's own. Defaults are bound, so that giving a default makes the same arm.
+
+        Raises
+        ------
+        ParameterError
+            If the function has no such parameter, or a value cannot be keyed.
+        """
+        training = _bind(function, parameters)
+        parameters_key(training)  # refuse at the door what has no key
+        return Arm(source=training, asking=self._asking)
+
+    def recorded(self, metrics: Mapping[str, Iterable[float]], /) -> Arm:
+        """An arm of results that exist, e.g. from a log: one number a metric and training run, in seed order.
+
+        Parameters
+        ----------
+        metrics : mapping of str to sequence of float or bool, shape (n_runs,)
+            The i-th number belongs to the i-th seed of the other arms: state only claims between results that were
+            made with paired seeds, or with independent ones. NaN and infinity count as failed training runs.
+
+        Raises
+        ------
+        MetricError
+            If names, types or lengths do not fit.
+        """
+        return Arm(source=_recording(metrics), asking=self._asking)
+
+    def __repr__(self) -> str:
+        return "<arm: call it with a training function and its parameters>"
+
+
+def _bind(function: Any, parameters: Mapping[str, Any]) -> Training:
+    if isinstance(function, Arm):
+        raise ParameterError(
+            f"arm() takes a training function, not an arm. {function!r} is one already: use it, or .using(...)."
+        )
+    if not callable(function) or isinstance(function, type):
+        raise ParameterError(
+            f"arm({fingerprint.describe(function)}): expected a training function, got {type(function).__name__}.\n"
+            '  Write: def train(run, *, lr=1e-3): ...; return {"auc": 0.91}   and   arm(train, lr=3e-3)'
+        )
+    name = fingerprint.describe(function)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"{name} has no signature that Python can read. Wrap it: def train(run): return {name}(run)"
+        ) from None
+    first = next(iter(signature.parameters.values()), None)
+    if first is None or first.kind not in (
+        first.POSITIONAL_ONLY,
+        first.POSITIONAL_OR_KEYWORD,
+        first.VAR_POSITIONAL,
+    ):
+        raise ParameterError(f"{name}{signature} takes no run. Write: def {name}(run, *, lr=1e-3): ...")
+    _check_names(name, signature, parameters)
+    try:
+        bound = signature.bind(None, **parameters)
+    except TypeError as error:
+        raise ParameterError(f"arm({name}, ...): {error}. Its signature is {name}{signature}.") from None
+    bound.apply_defaults()
+    values = dict(bound.arguments)
+    values.pop(first.name, None)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            values.update(values.pop(parameter.name, {}))
+    return Training(function=function, given=dict(parameters), bound=values)
+
+
+def _check_names(function: str, signature: inspect.Signature, parameters: Mapping[str, Any]) -> None:
+    known = [p.name for p in list(signature.parameters.values())[1:]]
+    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        return
+    for name in parameters:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            word = BY_NAME.get(name) or (name if name == "data" or name == "seeds" else None)
+            hint += f" For our own word write arm({function}).using({name}=...)." if word else ""
+            raise ParameterError(f"{function}{signature} has no parameter {name!r}.{hint}")
+
+
+def _checked_data(data: Any) -> Any:
+    if isinstance(data, str | Path):
+        if isinstance(data, str) and "://" in data:
+            raise NotBuiltError(
+                f"using(data={data!r}): URLs are not built yet. Give a path, or a module-level load()."
+            )
+        return Path(data)
+    if isinstance(data, list | tuple):
+        return type(data)(_checked_data(item) for item in data)
+    if isinstance(data, dict):
+        return {key: _checked_data(item) for key, item in data.items()}
+    if callable(data):
+        name = getattr(data, "__qualname__", "<")
+        if "<" in name or "." in name:
+            raise DataError(
+                f"using(data={fingerprint.describe(data)}): a loader has to be a function at a module's top level, so that every "
+                "process can import it. Move it there; give it no parameters, or use several loaders."
+            )
+        return data
+    raise DataError(
+        f"using(data={fingerprint.describe(data)}): expected a path, paths, or a module-level function that loads, got "
+        f"{type(data).__name__}.\n  Write: def load(): return X, y   and   arm(train).using(data=load); "
+        "the function reads run.data"
+    )
+
+
+def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    try:
+        values = tuple(seeds)
+    except TypeError:
+        raise ParameterError(
+            f"using(seeds={seeds!r}): expected a list of whole numbers, e.g. seeds=[0, 1, 2]."
+        ) from None
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < SEEDS:
+            raise ParameterError(
+                f"using(seeds=...): {value!r} is no seed; seeds are whole numbers from 0 to {SEEDS - 1}."
+            )
+    if not values or len(set(values)) != len(values):
+        raise ParameterError(
+            f"using(seeds={list(values)}): expected at least one seed, and each only once: a repeated seed is no new run."
+        )
+    return values
+
+
+def _recording(metrics: Mapping[str, Iterable[float]]) -> Recording:
+    if not isinstance(metrics, Mapping) or not metrics:
+        raise MetricError(
+            'arm.recorded takes names with numbers: arm.recorded({"val_loss": [3.279, 3.301, ...]})'
+        )
+    values: dict[str, tuple[float, ...]] = {}
+    yes_no = set()
+    for name, numbers in metrics.items():
+        if not isinstance(name, str) or not name or "*" in name:
+            raise MetricError(f"{name!r} is no metric name: expected text without '*'.")
+        if isinstance(numbers, str | bytes) or not isinstance(numbers, Iterable):
+            raise MetricError(
+                f"recorded metric {name!r}: expected a list of numbers, one a training run, got {type(numbers).__name__}."
+            )
+        items = list(numbers)
+        if items and all(type(item).__name__ in ("bool", "bool_") for item in items):
+            yes_no.add(name)
+        values[name] = tuple(_number(name, index, item) for index, item in enumerate(items))
+    lengths = {name: len(numbers) for name, numbers in values.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise MetricError(
+            f"recorded metrics need one number a training run each, at least one; their lengths are {lengths}."
+        )
+    return Recording(metrics=values, yes_no=frozenset(yes_no))
+
+
+def _number(name: str, index: int, item: Any) -> float:
+    try:
+        if isinstance(item, str | bytes | complex):
+            raise TypeError
+        return float(item)
+    except (TypeError, ValueError, OverflowError):
+        raise MetricError(f"recorded metric {name!r}, training run {index}: {item!r} is no number.") from None

@@ -1,0 +1,300 @@
+"""Claims: a comparison of two expressions, reduced to one number a seed whose mean is claimed to be above zero."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from pytest_mlops.claims.terms import Term
+from pytest_mlops.errors import ClaimError, MetricError, NotBuiltError
+from pytest_mlops.records import BUILT_IN_METRICS
+
+if TYPE_CHECKING:
+    from pytest_mlops.claims.arms import Arm
+    from pytest_mlops.claims.expressions import Expression
+    from pytest_mlops.claims.judge import Judgement
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+_COSTS = ("seconds", "gpu_seconds", "peak_memory_mb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The terms of a claim with every wildcard replaced by one rest of a name."""
+
+    name: str
+    """What the wildcard stands for; empty in a claim without one."""
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Claim:
+    """A lazy statement about metrics of arms. Asking for its truth trains until it is decided; only PASS is true.
+
+    Examples
+    --------
+    >>> from pytest_mlops.claims.arms import Arms
+    >>> arm = Arms()
+    >>> candidate, baseline = arm.recorded({"auc": [0.93, 0.94]}), arm.recorded({"auc": [0.91, 0.91]})
+    >>> candidate["auc"] > baseline["auc"] + 0.005
+    candidate["auc"] > baseline["auc"] + 0.005
+    """
+
+    left: Expression
+    right: Expression
+    sign: str
+    """``">"`` or ``"<"``."""
+    names: Mapping[str, str]
+    """Variables' names where the claim stands, by the identity of the arm that they hold."""
+    file: str
+    line: int
+    _answers: list[Judgement] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def difference(self) -> Expression:
+        """Left minus right."""
+        return self.left - self.right
+
+    @property
+    def margin(self) -> float:
+        """What the estimate (left minus right, without the constant) has to exceed or stay below."""
+        return 0.0 - self.difference.constant
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms in it, in the order in which they appear."""
+        return tuple(dict.fromkeys(term.arm for term in self.left.terms + self.right.terms))
+
+    @property
+    def statement(self) -> str:
+        """The claim as the user states it."""
+        return f"{self.left.text(self.names)} {self.sign} {self.right.text(self.names)}"
+
+    @property
+    def kind(self) -> str:
+        """What is claimed, in the words of the field."""
+        if len(self.arms) == 1:
+            return "above a bar" if self.sign == ">" else "below a bar"
+        towards = self.margin if self.sign == ">" else -self.margin
+        if towards == 0:
+            return "superior"
+        return "superior by a margin" if towards > 0 else "non-inferior"
+
+    @property
+    def seeds(self) -> tuple[int, ...] | None:
+        """The block of seeds that its arms name, or None for the session's."""
+        return next((arm.uses.seeds for arm in self.arms if arm.uses.seeds is not None), None)
+
+    def parts(self, names: Mapping[Arm, Sequence[str]]) -> list[Part]:
+        """The claim without wildcards: itself, or one part for every rest that ``*`` stands for.
+
+        Parameters
+        ----------
+        names : mapping of arm to metric names
+            The metrics that training runs of the arm returned.
+
+        Raises
+        ------
+        MetricError
+            If a metric does not exist, or the arms differ in what a wildcard matches.
+        """
+        wild = [term for term in self.difference.terms if "*" in term.metric]
+        if not wild:
+            parts = [Part(name="", terms=self.difference.terms)]
+        else:
+            rests = {term: _rests(term.metric, names[term.arm]) for term in wild}
+            _check_rests(rests, names)
+            parts = [
+                Part(
+                    name=rest,
+                    terms=tuple(
+                        Term(t.arm, t.metric.replace("*", rest), t.weight) for t in self.difference.terms
+                    ),
+                )
+                for rest in rests[wild[0]]
+            ]
+        for part in parts:
+            for term in part.terms:
+                check_metric(term, names[term.arm])
+        return parts
+
+    def judgement(self) -> Judgement:
+        """Train until the claim is decided, once; the same answer ever after."""
+        if not self._answers:
+            asking = self.arms[0].asking
+            if asking is None:
+                raise ClaimError(
+                    f"{self.statement}: claims are asked inside a gate, under pytest --mlops, with arms of the arm fixture."
+                )
+            self._answers.append(asking.ask(self))
+        return self._answers[0]
+
+    @property
+    def asked(self) -> bool:
+        """Whether its truth was asked for."""
+        return bool(self._answers)
+
+    def __bool__(self) -> bool:
+        return self.judgement().passed
+
+    def __repr__(self) -> str:
+        return self.statement
+
+
+def make_claim(left: Expression, right: Expression, sign: str) -> Claim:
+    """The claim that a comparison states, or a refusal that says what to write instead.
+
+    Raises
+    ------
+    ClaimError
+        If the comparison has no meaning, e.g. an arm against itself.
+    NotBuiltError
+        If this version has no test for it.
+    """
+    frame = _user_frame()
+    claim = Claim(
+        left=left,
+        right=right,
+        sign=sign,
+        names=_names(frame, left, right),
+        file=frame.f_code.co_filename,
+        line=frame.f_lineno,
+    )
+    _check(claim)
+    asking = claim.arms[0].asking
+    if asking is not None:
+        asking.stated(claim)
+    return claim
+
+
+def _user_frame() -> FrameType:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def _names(frame: FrameType, left: Expression, right: Expression) -> dict[str, str]:
+    """How the user's code calls the arms: locals first, then the module's names."""
+    found: dict[str, str] = {}
+    for term in left.terms + right.terms:
+        for scope in (frame.f_locals, frame.f_globals):
+            name = next(
+                (name for name, value in scope.items() if value is term.arm and name.isidentifier()), None
+            )
+            if name is not None and not name.startswith("@"):
+                found.setdefault(term.arm.identity, name)
+                break
+    return found
+
+
+def _check(claim: Claim) -> None:
+    terms = claim.difference.terms
+    if not terms:
+        raise ClaimError(
+            f"{claim.statement}: both sides are the same metric of the same arm (equal function, parameters "
+            "and use), so nothing is "
+            "compared. Did a parameter get lost on the way to arm(...)?"
+        )
+    for term in terms:
+        if term.metric in _COSTS:
+            raise NotBuiltError(
+                f'{claim.statement}: claims on cost ("{term.metric}") are not built yet: they need a device of their own and '
+                "interleaved arms, or they would measure who else was at work."
+            )
+        if term.metric == "failed":
+            raise NotBuiltError(f"{claim.statement}: {_RATES}")
+    weights = {arm: sum(term.weight for term in terms if term.arm == arm) for arm in claim.arms}
+    if len(claim.arms) > 1 and abs(sum(weights.values())) > 1e-9 * sum(map(abs, weights.values())):
+        raise NotBuiltError(
+            f"{claim.statement}: ratio claims are not built yet. State the margin in points of the metric:\n"
+            '  candidate["auc"] > baseline["auc"] + 0.01'
+        )
+    if len({id(arm.asking) for arm in claim.arms}) > 1:
+        raise ClaimError(f"{claim.statement}: its arms were made in different pytest sessions.")
+    blocks = {arm.uses.seeds for arm in claim.arms if arm.trains}
+    if len(blocks) > 1:
+        raise ClaimError(
+            f"{claim.statement}: its arms name different seeds, so their training runs are no pairs. Give "
+            "all arms of a claim the same "
+            ".using(seeds=...)."
+        )
+
+
+_RATES = (
+    "claims on rates (yes/no metrics) are not built yet: they need an exact binomial test, and the t-test would call five "
+    "lucky runs a proof. Claim a number instead, or wait for it."
+)
+
+
+def refuse_rates(claim: Claim, part: Part, yes_no: Mapping[Arm, frozenset[str]]) -> None:
+    """Refuse a claim on metrics that training runs returned as bools.
+
+    Raises
+    ------
+    NotBuiltError
+        If a metric in it is a yes/no metric.
+    """
+    for term in part.terms:
+        if term.metric in yes_no[term.arm]:
+            raise NotBuiltError(
+                f'{claim.statement}: "{term.metric}" was returned as True or False, and {_RATES}'
+            )
+
+
+def check_metric(term: Term, names: Sequence[str]) -> None:
+    """Refuse a metric that the arm's training runs did not return.
+
+    Raises
+    ------
+    MetricError
+        If the metric is not among the names.
+    """
+    if term.metric in names:
+        return
+    own = [name for name in names if name not in BUILT_IN_METRICS]
+    close = difflib.get_close_matches(term.metric, own, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise MetricError(
+        f"{term.arm.label} returned no metric {term.metric!r}; it returned {_listed(own)}.{hint}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:12])
+    return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _rests(pattern: str, names: Sequence[str]) -> list[str]:
+    before, _, after = pattern.partition("*")
+    return sorted(
+        name[len(before) : len(name) - len(after)]
+        for name in names
+        if name not in BUILT_IN_METRICS
+        and name.startswith(before)
+        and name.endswith(after)
+        and len(name) > len(before) + len(after)
+    )
+
+
+def _check_rests(rests: Mapping[Term, list[str]], names: Mapping[Arm, Sequence[str]]) -> None:
+    first = next(iter(rests))
+    for term, found in rests.items():
+        if not found:
+            own = [name for name in names[term.arm] if name not in BUILT_IN_METRICS]
+            raise MetricError(
+                f'{term.arm.label}["{term.metric}"] matches none of its metrics: {_listed(own)}.'
+            )
+        if found != rests[first]:
+            only = sorted(set(found) ^ set(rests[first]))
+            raise MetricError(
+                f'{first.arm.label}["{first.metric}"] and {term.arm.label}["{term.metric}"] match different '
+                f"names: {_listed(only)} "
+                "stand on one side only. Every arm has to return the same metrics."
+            )

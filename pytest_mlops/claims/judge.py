@@ -1,0 +1,398 @@
+"""The judge: from finished training runs to a judgement. Pure: the same runs give the same answer, whoever trained them.
+
+Looks are replayed in seed order on the longest unbroken prefix of finished seeds; the first boundary crossed decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates
+from pytest_mlops.errors import MetricError
+from pytest_mlops.records import RunResult
+from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
+
+_EPSILON = 2.0**-52
+
+
+class Ended(StrEnum):
+    """Why the judge stopped at this point."""
+
+    OPEN = "open"
+    """It did not: one more pair is wanted."""
+    DECIDED = "decided"
+    """The sequential test stopped."""
+    FAILED_RUN = "failed run"
+    """A training run before the deciding look failed; no seed is dropped in silence."""
+    RUN_OUT = "run out"
+    """No further pair can be had: recorded results end. An interruption is no stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One metric of one arm over the seeds that decided."""
+
+    arm: Arm
+    metric: str
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartJudgement:
+    """One part of a claim with its decision, in the user's direction and units."""
+
+    name: str
+    decision: Decision
+    estimate: float
+    """Left minus right without the constant, mean over ``decision.n`` seeds."""
+    interval: tuple[float, float]
+    contrasts: tuple[float, ...]
+    """Left minus right without the constant, one number a seed, for all seeds known."""
+    sides: tuple[Side, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict on a claim, with its evidence."""
+
+    verdict: Verdict
+    ended: Ended
+    reason: str
+    """Why, in a sentence."""
+    n: int
+    """Pairs that the verdict stands on."""
+    parts: tuple[PartJudgement, ...] = ()
+    remedy: str | None = None
+    identical: bool = False
+    """Whether the arms' runs were identical bit for bit."""
+    failed_index: int | None = None
+    """Place of the failed training run that ended the sequence."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the claim holds: only PASS is true."""
+        return self.verdict == Verdict.PASS
+
+    @property
+    def open(self) -> bool:
+        """Whether one more pair is wanted."""
+        return self.ended is Ended.OPEN
+
+    @property
+    def deciding(self) -> PartJudgement | None:
+        """The part to show in one row: the one that kept the claim from PASS, or the one with the largest p-value."""
+        if not self.parts:
+            return None
+        return max(self.parts, key=lambda part: (_RANK[part.decision.verdict], _p(part.decision)))
+
+
+_RANK = {Verdict.PASS: 0, Verdict.UNDECIDED: 1, Verdict.FAIL: 2}
+
+
+def _p(decision: Decision) -> float:
+    return decision.p_value if decision.p_value is not None else math.inf
+
+
+def judge(
+    claim: Claim,
+    outcomes: Mapping[Arm, Sequence[RunResult]],
+    test: SequentialTest,
+    *,
+    run_out: str | None = None,
+) -> Judgement:
+    """Judge a claim on the training runs that are finished.
+
+    Parameters
+    ----------
+    claim : Claim
+        What is claimed.
+    outcomes : mapping of arm to results
+        For every arm of the claim its results in seed order, without gaps. Pairs beyond the shortest list and
+        beyond the deciding look are not used.
+    test : SequentialTest
+        The design: error levels and looks.
+    run_out : str, optional
+        Why no further pair can be had; then an open sequence ends UNDECIDED with this sentence.
+
+    Returns
+    -------
+    Judgement
+        With ``open`` true while one more pair is wanted.
+
+    Raises
+    ------
+    MetricError
+        If a metric does not exist, or its name is not the same in every run.
+    NotBuiltError
+        If a metric turns out to be yes/no.
+    """
+    known = min(len(outcomes[arm]) for arm in claim.arms)
+    if known == 0:
+        return _undecided_yet(Ended.OPEN if run_out is None else Ended.RUN_OUT, run_out)
+    failed = next((i for i in range(known) if any(outcomes[arm][i].failed for arm in claim.arms)), None)
+    usable = known if failed is None else failed
+    if usable == 0:
+        return _ended_by_failure(claim, outcomes, 0, ())
+    names = {arm: list(outcomes[arm][0].metrics) for arm in claim.arms}
+    parts = claim.parts(names)
+    for part in parts:
+        refuse_rates(claim, part, {arm: outcomes[arm][0].yes_no for arm in claim.arms})
+        _check_every_run(part, outcomes, usable)
+    _check_wildcards(claim, parts, outcomes, usable)
+    identical = _identical(claim, outcomes, min(usable, int(test.looks[0])))
+    judged = _replay(claim, parts, outcomes, usable, test, identical)
+    return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
+
+
+def _replay(
+    claim: Claim,
+    parts: Sequence[Part],
+    outcomes: Mapping[Arm, Sequence[RunResult]],
+    usable: int,
+    test: SequentialTest,
+    identical: bool,
+) -> tuple[PartJudgement, ...]:
+    """Every part by its own sequence, all cut at the look where the first of them stopped without PASS."""
+    judged = tuple(_judge_part(claim, p, outcomes, usable, test, identical, len(parts)) for p in parts)
+    stops = [
+        j.decision.n
+        for j in judged
+        if j.decision.reason != Reason.CONTINUE and j.decision.verdict != Verdict.PASS
+    ]
+    if stops and len(parts) > 1:
+        judged = tuple(
+            _judge_part(claim, p, outcomes, min(stops), test, identical, len(parts)) for p in parts
+        )
+    return judged
+
+
+def _judge_part(
+    claim: Claim,
+    part: Part,
+    outcomes: Mapping[Arm, Sequence[RunResult]],
+    usable: int,
+    test: SequentialTest,
+    identical: bool,
+    parts: int,
+) -> PartJudgement:
+    import numpy as np
+
+    values = np.array(
+        [[t.weight * outcomes[t.arm][i].metrics[t.metric] for t in part.terms] for i in range(usable)]
+    )
+    differences = values.sum(axis=1)
+    direction = 1.0 if claim.sign == ">" else -1.0
+    # Sums of a few floats carry rounding errors of this size; a spread below them is no spread.
+    resolution = 4 * _EPSILON * float((np.abs(values).sum(axis=1) + abs(claim.margin)).max())
+    contrasts = direction * (differences - claim.margin)
+    decision = test.decide(contrasts, identical=identical, resolution=resolution, parts=parts)
+    ends = sorted(direction * limit + claim.margin for limit in decision.interval)
+    return PartJudgement(
+        name=part.name,
+        decision=decision,
+        estimate=direction * decision.estimate + claim.margin,
+        interval=(ends[0], ends[1]),
+        contrasts=tuple(differences.tolist()),
+        sides=_sides(part, outcomes, decision.n),
+    )
+
+
+def _sides(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> tuple[Side, ...]:
+    import numpy as np
+
+    sides = []
+    for term in part.terms:
+        numbers = np.array([outcomes[term.arm][i].metrics[term.metric] for i in range(n)])
+        sd = float(numbers.std(ddof=1)) if n > 1 else math.nan
+        sides.append(Side(arm=term.arm, metric=term.metric, mean=float(numbers.mean()), sd=sd))
+    return tuple(sides)
+
+
+def _combine(
+    claim: Claim,
+    outcomes: Mapping[Arm, Sequence[RunResult]],
+    judged: tuple[PartJudgement, ...],
+    test: SequentialTest,
+    *,
+    identical: bool,
+    failed: int | None,
+    run_out: str | None,
+) -> Judgement:
+    """All parts must hold: PASS when every part passed, the end when one stopped without."""
+    stopped = [
+        j for j in judged if j.decision.reason != Reason.CONTINUE and j.decision.verdict != Verdict.PASS
+    ]
+    waiting = [j for j in judged if j.decision.reason == Reason.CONTINUE]
+    if stopped:
+        worst = max(stopped, key=lambda j: _RANK[j.decision.verdict])
+        verdict, shown, ended = worst.decision.verdict, worst, Ended.DECIDED
+    elif not waiting:
+        verdict, ended = Verdict.PASS, Ended.DECIDED
+        shown = max(judged, key=lambda j: j.decision.n)
+    elif failed is not None:
+        return _ended_by_failure(claim, outcomes, failed, judged)
+    else:
+        shown = max(waiting, key=lambda j: j.decision.n)
+        ended = Ended.OPEN if run_out is None else Ended.RUN_OUT
+        reason = run_out or "undecided so far"
+        remedy = _more_seeds(shown, claim, test) if run_out else None
+        return Judgement(
+            verdict=Verdict.UNDECIDED,
+            ended=ended,
+            reason=reason,
+            n=len(shown.contrasts),
+            parts=judged,
+            remedy=remedy,
+            identical=identical,
+        )
+    return Judgement(
+        verdict=verdict,
+        ended=ended,
+        reason=_reason(shown, identical, len(judged)),
+        n=shown.decision.n,
+        parts=judged,
+        remedy=None if verdict == Verdict.PASS else _remedy(shown, claim, test),
+        identical=identical,
+    )
+
+
+def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:
+    return Judgement(
+        verdict=Verdict.UNDECIDED, ended=ended, reason=reason or "no training run is finished", n=0
+    )
+
+
+def _ended_by_failure(
+    claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], index: int, judged: tuple[PartJudgement, ...]
+) -> Judgement:
+    arm = next(arm for arm in claim.arms if outcomes[arm][index].failed)
+    failure = outcomes[arm][index].failure
+    assert failure is not None
+    name = claim.names.get(arm.identity, arm.label)
+    return Judgement(
+        verdict=Verdict.UNDECIDED,
+        ended=Ended.FAILED_RUN,
+        reason=f"the training run of {name} at place {index} of its seeds failed ({failure.kind}): {failure.message}",
+        n=index,
+        parts=judged,
+        failed_index=index,
+        remedy="A failed training run is a result, and no seed is dropped in silence. Mend the training function, or claim on "
+        "what it does when it diverges.",
+    )
+
+
+# --- what must agree over runs
+
+
+def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
+    for term in part.terms:
+        for index in range(usable):
+            result = outcomes[term.arm][index]
+            if term.metric not in result.metrics:
+                own = ", ".join(repr(name) for name in result.metrics)
+                raise MetricError(
+                    f"{term.arm.label} returned metric {term.metric!r} for its first seed but not at place {index} "
+                    f"({own}). Every training "
+                    "run has to return the same names, whatever the seed."
+                )
+    for term in part.terms:
+        check_metric(term, list(outcomes[term.arm][0].metrics))
+
+
+def _check_wildcards(
+    claim: Claim, parts: Sequence[Part], outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
+) -> None:
+    """A name that turns up at a later seed would be a part that nobody judged."""
+    if not any("*" in term.metric for term in claim.difference.terms):
+        return
+    expected = [part.name for part in parts]
+    for index in range(1, usable):
+        found = [
+            part.name for part in claim.parts({arm: list(outcomes[arm][index].metrics) for arm in claim.arms})
+        ]
+        if found != expected:
+            only = ", ".join(repr(name) for name in sorted(set(found) ^ set(expected)))
+            raise MetricError(
+                f"{claim.statement}: the names that * stands for change between seeds ({only} at place {index}). "
+                "Every training run has "
+                "to return the same names, whatever the seed."
+            )
+
+
+def _identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> bool:
+    """Whether all arms left the same weights, curves and metrics, bit for bit, at each of the first ``n`` seeds."""
+    if len(claim.arms) < 2:
+        return False
+    traces = [{outcomes[arm][index].weights for arm in claim.arms} for index in range(n)]
+    return all(len(trace) == 1 and None not in trace for trace in traces)
+
+
+# --- sentences
+
+
+def collapse_bound(n: int, alpha: float) -> float:
+    """Largest share of seeds that may behave otherwise and still show nothing in ``n`` runs with probability ``alpha``.
+
+    Examples
+    --------
+    >>> round(collapse_bound(5, 0.05), 2), round(collapse_bound(30, 0.05), 3)
+    (0.45, 0.095)
+    """
+    return float(1.0 - alpha ** (1.0 / n))
+
+
+def _reason(part: PartJudgement, identical: bool, parts: int) -> str:
+    where = f"part {part.name!r}: " if parts > 1 and part.decision.verdict != Verdict.PASS else ""
+    texts = {
+        Reason.EFFICACY: "the evidence crossed the efficacy boundary",
+        Reason.FUTILITY: "stopped early: PASS was out of reach",
+        Reason.MAX_SEEDS: "max_seeds was reached without PASS",
+        Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
+        Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
+    }
+    text = where + texts.get(part.decision.reason, str(part.decision.reason))
+    if part.decision.verdict == Verdict.FAIL and not identical:
+        text += ", and the evidence speaks against the claim"
+    return text
+
+
+def _remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
+    """What to do about a claim that did not PASS."""
+    if part.decision.reason == Reason.IDENTICAL:
+        return "The change touched nothing: did the parameter reach the model?"
+    if part.decision.reason == Reason.NO_VARIANCE:
+        share = collapse_bound(part.decision.n, test.alpha)
+        return (
+            f"A deviation on up to {share:.0%} of seeds cannot be excluded. If training is meant to depend "
+            "on the seed: does all of its "
+            "randomness come from run (run.rng, run.loader, run.init) or the global generators?"
+        )
+    if part.decision.verdict == Verdict.FAIL:
+        return "Drop the claim or change the training; more seeds will not turn it."
+    return _more_seeds(part, claim, test)
+
+
+def _more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
+    """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs."""
+    import numpy as np
+
+    direction = 1.0 if claim.sign == ">" else -1.0
+    contrasts = direction * (np.array(part.contrasts) - claim.margin)
+    n = len(contrasts)
+    sd = float(contrasts.std(ddof=1)) if n > 1 else 0.0
+    if n < 3 or sd == 0.0:
+        return "More training runs are needed to say more."
+    most = int(test.looks[-1])
+    margin = direction * (float(contrasts.mean()) - test.detectable_effect * sd) + claim.margin
+    text = f"If the estimate is right, {most} seeds can show a margin of about {margin:.2g} (with power {test.power:g})"
+    effect = float(contrasts.mean()) / sd
+    if effect > 0:
+        needed = math.ceil(most * (test.detectable_effect / effect) ** 2)
+        if needed > most:
+            text += f", and this margin needs max_seeds of about {needed}"
+    return text + "."

@@ -1,0 +1,87 @@
+"""What the judge's side asks of stores and executors: promises in the docstrings, contract tests in ``testing/``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pytest_mlops.records import RunKey, RunResult, RunSpec
+
+
+class Store(Protocol):
+    """Where finished training runs are kept, so that none is trained twice.
+
+    A store is opened by one process and used by its main thread; several processes may have the same one open at
+    once. What ``put`` returned from is on disk: a killed process loses no finished run, and leaves nothing that
+    keeps the next one from starting.
+    """
+
+    def get(self, key: RunKey) -> RunResult | None:
+        """The finished run of that key, failed ones too; None if there is none.
+
+        Every number comes back equal, to the last bit.
+        """
+        ...
+
+    def put(self, key: RunKey, result: RunResult) -> RunResult:
+        """Keep a finished run, and return the one that is kept.
+
+        The first one to arrive stays: of two sessions that trained the same key, both get the first one's result,
+        so that they judge on the same numbers.
+        """
+        ...
+
+    def artifacts(self, key: RunKey) -> Path:
+        """The folder that belongs to the run of that key; it need not exist yet."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. The store cannot be used afterwards; closing twice is no error."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """The machine, not the training, ended the run (a killed worker, a lost connection): it may be tried again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a submitted run ended: a result (which may be a failed training run), or lost."""
+
+    spec: RunSpec
+    outcome: RunResult | Lost
+
+
+class Executor(Protocol):
+    """What trains: runs are submitted, waited for, and can be cancelled.
+
+    There are three endings. A *result* has metrics; a *training failure* is a result too (``result.failed``), and is
+    never tried again by the executor; *lost* says that the machine failed, not the training.
+    """
+
+    capacity: int
+    """How many runs it trains side by side."""
+
+    def submit(self, spec: RunSpec) -> None:
+        """Take a run. It may start at once or during ``wait``; submitting a key that is pending is an error."""
+        ...
+
+    def wait(self) -> Sequence[Ending]:
+        """Block until at least one pending run has ended, and return all that have; empty if none is pending.
+
+        Each submitted run is returned exactly once, unless it was cancelled. KeyboardInterrupt goes through.
+        """
+        ...
+
+    def cancel(self, key: str) -> bool:
+        """Give up a pending run by ``RunKey.digest``; False if it is not pending (any more)."""
+        ...
+
+    def close(self) -> None:
+        """Give up what is pending and leave nothing behind. Closing twice is no error."""
+        ...

@@ -1,0 +1,112 @@
+"""Every exception and warning of pytest-mlops. Each message says what was expected, what came, why, and what to do.
+
+::
+
+    MlopsError                    anything this package refuses or cannot do
+     +- ClaimError                a claim or expression that has no meaning, or none that could be trusted
+     |   +- MarginError           a margin nobody chose, such as the default of pytest.approx
+     +- NotBuiltError             a part of the design that a later version brings
+     +- ParameterError            a parameter of an arm that cannot be keyed, or that does not exist
+     +- DataError                 declared data that is missing, unreadable or was changed by a run
+     +- SplitError                a split that cannot be made as asked
+     +- MetricError               what a training function returned is not a set of named numbers
+     +- RunError                  the training function used ``run`` in a way that cannot work
+     +- SettingError              an option with a value that it cannot have
+     +- GuardError                a gate that would be green without the evidence for it
+     +- MissingPackageError       an optional package that is not installed (also an ImportError)
+     +- StoreError                the store cannot be opened, read or written
+     +- ReportError               a report that is broken, or not one of ours
+
+``slug`` is the anchor of the explanation in ``docs/messages.md``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MlopsError(Exception):
+    """Base class: ``except MlopsError`` catches whatever this package refuses."""
+
+    slug: ClassVar[str] = "mlops"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n  (docs/messages.md#{self.slug})"
+
+
+class ClaimError(MlopsError):
+    """A claim, or an expression on the way to one, that is refused."""
+
+    slug = "claim"
+
+
+class MarginError(ClaimError):
+    """A margin that nobody chose."""
+
+    slug = "margin"
+
+
+class NotBuiltError(MlopsError):
+    """A part of the design that is not built yet: refused by name, never done by the wrong means."""
+
+    slug = "not-built"
+
+
+class ParameterError(MlopsError):
+    """A parameter of an arm that is unknown, or that cannot be keyed."""
+
+    slug = "parameter"
+
+
+class DataError(MlopsError):
+    """Declared data that is missing, unreadable, or was changed by a training run."""
+
+    slug = "data"
+
+
+class SplitError(MlopsError):
+    """A split that cannot be made as asked."""
+
+    slug = "split"
+
+
+class MetricError(MlopsError):
+    """Metrics that are missing, of a wrong type, or not the same in every run."""
+
+    slug = "metric"
+
+
+class RunError(MlopsError):
+    """A call on ``run`` that cannot work."""
+
+    slug = "run"
+
+
+class SettingError(MlopsError):
+    """An option with a value that it cannot have."""
+
+    slug = "setting"
+
+
+class GuardError(MlopsError):
+    """A gate that would be green without the evidence for it."""
+
+    slug = "guard"
+
+
+class MissingPackageError(MlopsError, ImportError):
+    """An optional package that is not installed; the message has the command that installs it."""
+
+    slug = "missing-package"
+
+
+class StoreError(MlopsError):
+    """The store cannot be opened, read or written."""
+
+    slug = "store"
+
+
+class ReportError(MlopsError):
+    """A report that is broken, or not one of ours."""
+
+    slug = "report"

@@ -1,0 +1,1 @@
+"""Where training happens. ``inline``: in this process, one run after the other."""

@@ -1,0 +1,15 @@
+"""What a training run's code, parameters and data are, as text that is equal exactly when they are.
+
+Built for trust before hits: where in doubt two things differ, and a run is trained again. Pickle-based hashes are
+wrong both ways (they change with the hash seed and do not see an imported helper change), so nothing here pickles.
+"""
+
+from __future__ import annotations
+
+from pytest_mlops.fingerprint.code import Code, fingerprint
+from pytest_mlops.fingerprint.content import path_content
+from pytest_mlops.fingerprint.keys import content_of, key_of
+from pytest_mlops.fingerprint.packages import versions
+from pytest_mlops.fingerprint.values import describe
+
+__all__ = ["Code", "content_of", "describe", "fingerprint", "key_of", "path_content", "versions"]

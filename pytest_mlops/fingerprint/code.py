@@ -1,0 +1,311 @@
+"""The first-party code that a function reaches: function by function in test modules, whole modules elsewhere.
+
+Followed are the names that the code reads (functions, classes, modules, constants), what closures captured, and
+imports wherever they are written. Installed packages count by version. What Python cannot see from the source
+(files read, modules imported by a computed name) has to be declared with ``.using(data=...)``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from pytest_mlops.errors import MlopsError, ParameterError
+from pytest_mlops.fingerprint import party, syntax
+from pytest_mlops.fingerprint.content import content
+from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What a function's behaviour depends on, as far as source and versions tell."""
+
+    digest: str
+    """SHA-256 over ``reached``."""
+    reached: tuple[tuple[str, str], ...]
+    """Name and hash of every function, class, constant and module that counts, sorted."""
+    packages: frozenset[str]
+    """Top-level names of the installed packages that the code names."""
+
+
+def fingerprint(value: Any, *, name: str = "function") -> Code:
+    """Fingerprint of a function, class, partial or bound method and all first-party code that it reaches.
+
+    Parameters
+    ----------
+    value : callable
+        Functions of installed packages are keyed by name: their version is part of the environment.
+    name : str
+        Whose value it is, for errors.
+
+    Raises
+    ------
+    ParameterError
+        If it captured something that cannot be keyed: a model, over 10 MB of data.
+    """
+    walk = _Walk(name)
+    walk.visit(value)
+    reached = tuple(sorted(walk.reached.items()))
+    digest = hashlib.sha256(json.dumps(reached).encode("utf-8", "surrogatepass")).hexdigest()
+    return Code(digest=digest, reached=reached, packages=frozenset(walk.packages))
+
+
+def _is_by_function(file: str) -> bool:
+    """Test modules and conftest files change daily, so they count function by function."""
+    stem = Path(file).stem
+    return stem == "conftest" or stem.startswith("test_") or stem.endswith("_test") or stem == "__main__"
+
+
+class _Walk:
+    """One walk over everything reachable; ``reached`` and ``packages`` are what it found."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reached: dict[str, str] = {}
+        self.packages: set[str] = set()
+        self._seen: set[int] = set()
+        self._files: set[str] = set()
+        self._alive: list[Any] = []  # ids stay unique only while the objects live
+
+    def visit(self, value: Any) -> None:
+        if id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        self._alive.append(value)
+        if isinstance(value, partial):
+            self._note("partial", self._key([list(value.args), dict(value.keywords)], self.name))
+            self.visit(value.func)
+        elif isinstance(value, MethodType):
+            self.visit(value.__func__)
+            owner = value.__self__
+            self.visit(owner) if isinstance(owner, type) else self._value("self", owner, statement=False)
+        elif isinstance(value, FunctionType):
+            self._function(value)
+        elif isinstance(value, type):
+            self._class(value)
+        elif isinstance(value, ModuleType):
+            self._module(value)
+        elif isinstance(value, BuiltinFunctionType) or hasattr(value, "__qualname__"):
+            self._foreign(value)
+        else:
+            self._value(self.name, value, statement=False)
+
+    # --- functions and classes
+
+    def _function(self, function: FunctionType) -> None:
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            self.visit(wrapped)
+        file = party.source_of_name(function.__module__) or _first_party_or_none(
+            function.__code__.co_filename
+        )
+        if file is None:
+            self._foreign(function)
+            return
+        label = f"{function.__module__}:{function.__qualname__}"
+        nodes = syntax.definitions_of(function.__code__, syntax.tree_of(file))
+        noted: list[Any] = [syntax.normalised(node) for node in nodes]
+        if len(nodes) != 1:  # made by exec (no syntax to read), or one of several lambdas on a line
+            noted += _bytecode(function.__code__)
+        self._note(label, noted)
+        self._captured(function, label)
+        names = set(function.__code__.co_names) | {name for node in nodes for name in syntax.names_in(node)}
+        self._names(names, function.__globals__, file, skip=set(function.__code__.co_freevars))
+        for node in nodes:
+            self._imports(node, function.__globals__.get("__package__") or "")
+        if not _is_by_function(file):
+            self._whole_file(file, function.__module__)
+
+    def _captured(self, function: FunctionType, label: str) -> None:
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # a name that is not bound yet, e.g. a recursive inner function being made
+                continue
+            self._value(f"{label}.{name}", value, statement=False)
+        defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        for value in defaults:
+            if callable(value):
+                self.visit(value)
+
+    def _class(self, cls: type) -> None:
+        file = party.source_of_name(cls.__module__)
+        if file is None:
+            self._foreign(cls)
+            return
+        node = syntax.class_of(cls.__qualname__, syntax.tree_of(file))
+        label = f"{cls.__module__}:{cls.__qualname__}"
+        module = sys.modules[cls.__module__]
+        if node is not None:
+            self._note(label, syntax.normalised(node))
+            self._names(syntax.names_in(node), vars(module), file)
+            self._imports(node, module.__package__ or "")
+        else:
+            self._note(label, sorted(name for name in vars(cls)))
+        for member in vars(cls).values():  # closures of methods, where the class stands inside a function
+            inner = getattr(member, "__func__", member)
+            if isinstance(inner, FunctionType) and inner.__closure__ and inner.__code__.co_filename == file:
+                self._captured(inner, label)
+        for base in cls.__bases__:
+            self.visit(base)
+        if not _is_by_function(file):
+            self._whole_file(file, cls.__module__)
+
+    # --- names and values
+
+    def _names(
+        self, names: Iterable[str], scope: dict[str, Any], file: str, skip: Iterable[str] = ()
+    ) -> None:
+        for name in sorted(set(names) - set(skip)):
+            if name in scope and not name.startswith(("__", "@py")):
+                self._value(
+                    f"{scope.get('__name__')}:{name}", scope[name], statement=True, file=file, name=name
+                )
+
+    def _value(self, label: str, value: Any, *, statement: bool, file: str = "", name: str = "") -> None:
+        if isinstance(value, FunctionType | type | ModuleType | MethodType | partial | BuiltinFunctionType):
+            self.visit(value)
+            return
+        if id(value) in self._seen and statement:
+            return
+        self._refuse_shared_state(label, value)
+        try:
+            if is_torch_module(value):  # without weights: a loss, an activation
+                self._note(label, [repr(value), content(value, name=label, code=self._reference)])
+            else:
+                self._note(label, self._key(value, label))
+        except MlopsError:
+            if not statement:
+                raise
+            self._statements(label, name, file)
+        if type(value).__module__ != "builtins":
+            self.visit(type(value))
+
+    def _statements(self, label: str, name: str, file: str) -> None:
+        """A module-level object without a key counts by the statements that make it, and what those reach."""
+        statements = syntax.statements_binding(name, syntax.tree_of(file))
+        self._note(label, [syntax.normalised(statement) for statement in statements])
+        if label in self._files:
+            return
+        self._files.add(label)
+        module_name = label.rpartition(":")[0]
+        scope = vars(sys.modules[module_name]) if module_name in sys.modules else {}
+        for inner in statements:
+            self._names(syntax.names_in(inner) - {name}, scope, file)
+            self._imports(inner, scope.get("__package__") or "")
+
+    def _refuse_shared_state(self, label: str, value: Any) -> None:
+        plain = label.rpartition(":")[2]
+        if is_torch_module(value) and any(True for _ in value.parameters()):
+            raise ParameterError(
+                f"The training function reaches {plain!r}, a {type(value).__name__} with weights that was made outside it: it is "
+                "initialised outside the seed, and every training run would train the same object on.\n  Make it inside the "
+                f"function: model = {type(value).__name__}(...). A frozen model goes into arm(...).using(data=load)."
+            )
+        if is_optimizer(value):
+            raise ParameterError(
+                f"The training function reaches {plain!r}, an optimizer made outside it: its state would leak from one training "
+                "run into the next. Make it inside the function."
+            )
+        if ":" not in label and hasattr(value, "nbytes") and value.nbytes > LARGEST_CAPTURE:
+            raise ParameterError(
+                f"{label} captures {value.nbytes / 1e6:.0f} MB; declare it with arm(...).using(data=load)."
+            )
+
+    # --- modules
+
+    def _module(self, module: ModuleType) -> None:
+        file = party.source_file(module)
+        if file is None:
+            self._package(module.__name__)
+        else:
+            self._whole_file(file, module.__name__)
+
+    def _whole_file(self, file: str, module_name: str) -> None:
+        if file in self._files:
+            return
+        self._files.add(file)
+        tree = syntax.tree_of(file)
+        self._note(module_name, syntax.normalised(tree))
+        module = sys.modules.get(module_name)
+        package = getattr(module, "__package__", None)
+        if package is None:
+            package = module_name if Path(file).name == "__init__.py" else module_name.rpartition(".")[0]
+        self._imports(tree, package)
+
+    def _imports(self, node: ast.AST, package: str) -> None:
+        for found in syntax.imports_in(node, package=package):
+            parts = found.module.split(".")
+            for depth in range(1, len(parts) + 1):
+                self._module_by_name(".".join(parts[:depth]))
+            for name in found.names:
+                self._module_by_name(f"{found.module}.{name}")
+
+    def _module_by_name(self, name: str) -> None:
+        top = name.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            return
+        file = party.source_of_name(name)
+        if file is None and name not in sys.modules:
+            file = _origin(name)
+        if file is not None and party.is_first_party(file):
+            self._whole_file(file, name)
+        else:
+            self._package(name)
+
+    # --- installed packages
+
+    def _foreign(self, value: Any) -> None:
+        module = getattr(value, "__module__", None) or type(value).__module__
+        self._package(module)
+        self._note(f"{module}:{getattr(value, '__qualname__', type(value).__qualname__)}", "installed")
+
+    def _package(self, module: str) -> None:
+        top = module.partition(".")[0]
+        if top not in sys.stdlib_module_names and top != "pytest_mlops":
+            self.packages.add(top)
+
+    def _key(self, value: Any, name: str) -> Any:
+        return canonical(value, name=name, code=self._reference)
+
+    def _reference(self, value: Any, name: str) -> str:
+        """Within one walk code is visited once and then named, which also ends recursion."""
+        self.visit(value)
+        return f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', name)}"
+
+    def _note(self, label: str, what: Any) -> None:
+        text = json.dumps(what, sort_keys=True)
+        known = self.reached.get(label)
+        if known is not None and known != text:  # two objects of one name, e.g. lambdas: keep both
+            text = json.dumps(sorted({known, text}))
+        self.reached[label] = text
+
+
+def _first_party_or_none(file: str) -> str | None:
+    return file if party.is_first_party(file) else None
+
+
+def _origin(name: str) -> str | None:
+    """The file that an import of ``name`` would load, without loading it."""
+    top, _, rest = name.partition(".")
+    try:
+        spec = importlib.util.find_spec(top) if not rest else None
+        if rest and party.source_of_name(name.rpartition(".")[0]):
+            spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return spec.origin if spec is not None else None
+
+
+def _bytecode(code: CodeType) -> list[Any]:
+    constants = [_bytecode(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return [code.co_code.hex(), list(code.co_names), constants]

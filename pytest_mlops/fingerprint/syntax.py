@@ -1,0 +1,124 @@
+"""Source files as normalised syntax trees: comments, layout, docstrings and line numbers do not count."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_TREES: dict[str, tuple[tuple[int, int], ast.Module]] = {}
+
+
+def tree_of(file: str) -> ast.Module:
+    """The parsed file, cached by its size and time of change."""
+    status = Path(file).stat()
+    stamp = (status.st_size, status.st_mtime_ns)
+    known = _TREES.get(file)
+    if known is None or known[0] != stamp:
+        _TREES[file] = known = (stamp, ast.parse(Path(file).read_bytes()))
+    return known[1]
+
+
+def normalised(node: ast.AST) -> str:
+    """SHA-256 of a tree without positions and docstrings.
+
+    Examples
+    --------
+    >>> normalised(ast.parse("x = 1  # one")) == normalised(ast.parse("x   = 1"))
+    True
+    """
+    removed: list[tuple[ast.AST, list[ast.stmt]]] = []
+    for inner in ast.walk(node):
+        body = getattr(inner, "body", None)
+        if isinstance(inner, (*_DEFINITIONS, ast.Module)) and body and _is_docstring(body[0]):
+            removed.append((inner, body))
+            inner.body = body[1:]
+    try:
+        return hashlib.sha256(ast.dump(node).encode("utf-8", "surrogatepass")).hexdigest()
+    finally:
+        for inner, body in removed:
+            inner.body = body  # type: ignore[attr-defined]
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def definitions_of(code: CodeType, tree: ast.Module) -> list[ast.AST]:
+    """Nodes that a code object was compiled from: one, or all lambdas that start on its line."""
+    found: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            if first == code.co_firstlineno:
+                found.append(node)
+        elif (
+            isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+        ):
+            found.append(node)
+    return found
+
+
+def class_of(qualname: str, tree: ast.Module) -> ast.ClassDef | None:
+    """The class statement with that qualified name, also inside functions."""
+    node: ast.AST = tree
+    for name in qualname.replace(".<locals>", "").split("."):
+        inner = (child for child in ast.walk(node) if isinstance(child, _DEFINITIONS) and child.name == name)
+        found = next((child for child in inner if child is not node), None)
+        if found is None:
+            return None
+        node = found
+    return node if isinstance(node, ast.ClassDef) else None
+
+
+def statements_binding(name: str, tree: ast.Module) -> list[ast.stmt]:
+    """Statements at the module's level that give ``name`` a value, wherever they nest (``if``, ``with``, ``try``)."""
+    return [statement for statement in tree.body if name in _bound_by(statement)]
+
+
+def _bound_by(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, _DEFINITIONS):
+        return {statement.name}
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name.partition(".")[0]) for alias in node.names}
+    return names
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Names that the code reads."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and the names taken from it (which may be modules too)."""
+
+    module: str
+    names: tuple[str, ...] = ()
+
+
+def imports_in(node: ast.AST, *, package: str) -> Iterator[Import]:
+    """Imports written anywhere in the code; relative ones resolved against ``package``."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            for alias in inner.names:
+                yield Import(alias.name)
+        elif isinstance(inner, ast.ImportFrom):
+            module = inner.module or ""
+            if inner.level:
+                base = package.split(".")
+                base = base[: len(base) - inner.level + 1]
+                module = ".".join([*base, *([module] if module else [])])
+            if module:
+                yield Import(module, tuple(alias.name for alias in inner.names))

@@ -1,0 +1,224 @@
+"""pytest hooks. Decides nothing: options come from settings.py, claims are heard by session.py.
+
+Imported in every pytest session of every user: at the top only what is as light as this. All else is loaded under ``--mlops``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from pytest_mlops.errors import MlopsError, SettingError
+from pytest_mlops.session import HOW_TO_RUN, SESSION
+from pytest_mlops.settings import OPTIONS, Option, Settings, resolve
+
+if TYPE_CHECKING:
+    from pytest_mlops.session.session import Session
+
+pytest_plugins = ["pytest_mlops.fixtures"]
+
+FIXTURES = frozenset({"arm"})
+"""A test that uses one of these is a gate."""
+
+_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+_INI_TYPES: dict[type, Literal["int", "float", "string"]] = {int: "int", float: "float", str: "string"}
+
+
+# --- options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer every option of settings.py on the command line and in the configuration."""
+    group = parser.getgroup("mlops", "model-quality gates (pytest-mlops)")
+    group.addoption("--mlops", action="store_true", help="run gates: train until their claims are decided")
+    for option in OPTIONS:
+        described = option.help.replace("%", "%%")
+        group.addoption(
+            option.flag,
+            dest=option.ini,
+            default=None,
+            metavar=option.name.upper(),
+            help=f"{described} (default: {option.default})",
+        )
+        parser.addini(
+            option.ini,
+            f"{option.help} (default: {option.default})",
+            type=_INI_TYPES[option.type],
+            default=None,
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; under ``--mlops`` start the session."""
+    words = ", ".join(f"{option.name}={option.default!r}" for option in OPTIONS if not option.of_session)
+    config.addinivalue_line(
+        "markers",
+        f"mlops({words}): a gate, with its own options; it trains models and runs only with --mlops",
+    )
+    if not config.getoption("mlops"):
+        return
+    try:
+        settings = _settings(config, {})
+    except MlopsError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[SESSION] = session = _start(config, settings)
+    config.add_cleanup(session.close)
+    if not hasattr(config, "workerinput") and not config.getoption("collectonly"):
+        from pytest_mlops.session.reporting import Reporting
+
+        config.pluginmanager.register(
+            Reporting(config, session, config.rootpath / settings.report), "mlops-reporting"
+        )
+
+
+def _settings(config: pytest.Config, marker: Mapping[str, object]) -> Settings:
+    given = {option.name: config.getoption(option.ini) for option in OPTIONS}
+    configured = {option.name: _configured(config, option) for option in OPTIONS}
+    return resolve(marker=marker, command_line=given, configuration=configured)
+
+
+def _configured(config: pytest.Config, option: Option) -> object:
+    try:
+        return config.getini(option.ini)
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        raise SettingError(
+            f"{option.ini} in the configuration: {error}. Expected {option.expected or option.choices}."
+        ) from None
+
+
+def _start(config: pytest.Config, settings: Settings) -> Session:
+    from pytest_mlops.executors.inline import InlineExecutor
+    from pytest_mlops.session.laboratory import Laboratory, open_sqlite
+    from pytest_mlops.session.reporting import line_writer, live_output
+    from pytest_mlops.session.session import Session
+
+    laboratory = Laboratory(
+        open_store=lambda: open_sqlite(settings.store, config.rootpath),
+        open_executor=lambda: InlineExecutor(echo=live_output(config)),
+    )
+    return Session(laboratory=laboratory, progress=line_writer(config))
+
+
+# --- gates
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip gates without ``--mlops``; with it, read the options of each."""
+    running = config.getoption("mlops")
+    for item in items:
+        if not _is_gate(item):
+            continue
+        if not running:
+            item.add_marker(pytest.mark.skip(reason=HOW_TO_RUN))
+            continue
+        try:
+            item.stash[_SETTINGS] = _settings(config, _marker(item))
+        except MlopsError as error:
+            raise pytest.UsageError(f"{item.nodeid}: {error}") from error
+
+
+def _is_gate(item: pytest.Item) -> bool:
+    return (
+        not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or item.get_closest_marker("mlops") is not None
+    )
+
+
+def _marker(item: pytest.Item) -> dict[str, object]:
+    """Options from markers: the closest one wins, name by name."""
+    merged: dict[str, object] = {}
+    for mark in reversed(list(item.iter_markers("mlops"))):
+        if mark.args:
+            raise SettingError(
+                f"@pytest.mark.mlops({mark.args[0]!r}): options are given by name, e.g. mlops(max_seeds=20)"
+            )
+        merged.update(mark.kwargs)
+    return merged
+
+
+def _session(item: pytest.Item) -> Session | None:
+    return item.config.stash.get(SESSION, None)
+
+
+# --- one test: claims are asked in it, and the guard looks at what came of them
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Claims belong to this test from here on."""
+    session = _session(item)
+    if session is None:
+        return (yield)
+    settings = item.stash.get(_SETTINGS, None) or _settings(item.config, {})
+    session.begin(item.nodeid, settings, is_gate=_is_gate(item))
+    return (yield from _watched(session))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The guard looks at what the test asked."""
+    session = _session(item)
+    if session is None:
+        return (yield)
+    try:
+        result = yield from _watched(session)
+    except BaseException:
+        session.objection()  # looked at: what failed needs no guard
+        raise
+    _guard(session.objection())
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Claims asked in teardown are guarded too."""
+    session = _session(item)
+    if session is None:
+        return (yield)
+    result = yield from _watched(session)
+    _guard(session.objection(final=True))
+    return result
+
+
+def _guard(objection: str | None) -> None:
+    if objection is not None:
+        pytest.fail(f"{objection}\n  (docs/messages.md#guard)", pytrace=False)
+
+
+def _watched(session: Session) -> Generator[None, object, object]:
+    """Attach the evidence to whatever the test raises, and cut our own frames off its traceback."""
+    try:
+        return (yield)
+    except Exception as error:
+        from pytest_mlops.session.reporting import without_our_frames
+
+        for note in session.evidence():
+            if note not in getattr(error, "__notes__", ()):
+                error.add_note(note)
+        if isinstance(error, MlopsError):
+            without_our_frames(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach what the gate adds to the report, which also crosses from xdist workers."""
+    report = yield
+    session = _session(item)
+    if session is None or session.gate is None:
+        return report
+    from pytest_mlops.session.reporting import properties, refuse_undecided_xfail, to_plain
+
+    if call.when == "call":
+        refuse_undecided_xfail(item, report, session)
+    elif call.when == "teardown":
+        record = session.end()
+        if record is not None:
+            report.user_properties = [*report.user_properties, *properties(record)]
+            report.mlops = to_plain(record)  # type: ignore[attr-defined]  # travels from xdist workers with the report
+    return report

@@ -1,0 +1,102 @@
+"""What crosses between the process that judges and the one that trains: plain values, no behaviour."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+# Measured by us for every run, so a training function cannot return a metric of these names.
+BUILT_IN_METRICS = ("seconds", "gpu_seconds", "peak_memory_mb", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunKey:
+    """All that is known of a training run before it starts. Two runs of one key are the same experiment."""
+
+    function: str
+    """Where the training function lives, ``module:qualname``: for people, the code decides."""
+    code: str
+    """SHA-256 of the normalised first-party code that the function reaches."""
+    parameters: str
+    """Canonical JSON of all parameters, defaults bound."""
+    data: str
+    """SHA-256 of the declared data's content; empty where none is declared."""
+    environment: str
+    """Canonical JSON: Python and package versions, device, precision, threads, determinism."""
+    seed: int
+    """The seed, an integer in [0, 2**31)."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 that names the run in the store."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One training run to do: what an executor takes."""
+
+    key: RunKey
+    function: Callable[..., Any]
+    given: Mapping[str, Any]
+    """Parameters that the user gave; the function binds its own defaults."""
+    index: int
+    """Place of the seed in its block."""
+    data: Any = None
+    """What ``run.data`` is: a path, a structure of paths, or what the declared ``load()`` returned."""
+    device: str = "cpu"
+    """Resolved device: ``"cpu"``, ``"cuda:0"``, ``"mps"``."""
+    amp: str = "off"
+    """Resolved precision of autocast: ``"bf16"``, ``"fp16"`` (with a gradient scaler) or ``"off"``."""
+    deterministic: bool = True
+    threads: int = 1
+    artifacts: Path = field(default_factory=Path)
+    """Folder for ``run.artifact``; made when first used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a training run gave no usable metrics."""
+
+    kind: str
+    """``"error"``, ``"not finite"``, ``"out of memory"``, ``"exit"`` or ``"metrics"``."""
+    message: str
+    """One line for a table."""
+    traceback: str = ""
+    """As Python prints it, without our own frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What one training run left behind. A run that failed is a result too."""
+
+    key: str
+    """``RunKey.digest``."""
+    metrics: Mapping[str, float]
+    """The user's metrics and the built-in ones that could be measured."""
+    yes_no: frozenset[str] = frozenset()
+    """Names of the metrics that were handed in as bools."""
+    curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """Points ``(step, value)`` of ``run.log``."""
+    failure: Failure | None = None
+    output: str = ""
+    """Standard output and error, warnings and log records of the run; the middle is cut above 1 MB."""
+    weights: str | None = None
+    """SHA-256 of the trained weights and all metrics and curves: equal only for runs identical bit for bit.
+    None where no weights were seen, so that identity cannot be shown."""
+    steps: int = 0
+    """Optimizer steps asked for through ``run.amp.step``."""
+    skipped_steps: int = 0
+    """Steps that the gradient scaler skipped because of an overflow."""
+    messages: tuple[str, ...] = ()
+    """What the user should know of this run, e.g. skipped optimizer steps."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run diverged, raised, or returned something that is no set of finite numbers."""
+        return self.failure is not None

@@ -1,0 +1,1 @@
+"""One report model of plain values and its renderings. Renders and escapes, sends nothing."""

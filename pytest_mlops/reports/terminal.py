@@ -1,0 +1,187 @@
+"""The summary at the end of a session: one block a claim, readable at 80 columns, without colour, in logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from pytest_mlops.reports.bars import bar, domain, legend
+from pytest_mlops.reports.figures import Scale, finite, p_text
+from pytest_mlops.reports.model import Claim, FailedRun, Part, Report
+from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, wrap
+from pytest_mlops.reports.wording import (
+    broken_gates,
+    cost_line,
+    is_bad,
+    is_difference,
+    parts_line,
+    place,
+    runs,
+    scale_of,
+    scope,
+    seeds,
+    verdicts_line,
+)
+
+Line = tuple[str, dict[str, bool]]
+"""Text and the markup of pytest's ``TerminalWriter.line``."""
+
+_COLOUR = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
+_INDENT = " " * 11
+_PLAIN: dict[str, bool] = {}
+_FAINT = {"light": True}
+
+
+def summary(
+    report: Report, *, width: int, unicode: bool, verbosity: int = 0, path: str | None = None
+) -> list[Line]:
+    """Lines of the summary, top to bottom; nothing is cut off, long text is wrapped.
+
+    Parameters
+    ----------
+    report : Report
+    width : int
+        Columns of the terminal; below 40 the lines are as for 40.
+    unicode : bool
+        Whether the terminal can show box-drawing characters.
+    verbosity : int
+        0: parts that did not PASS, last 8 lines of a failed training run; from 1 on: all parts, 40 lines.
+    path : str, optional
+        Where the report was written.
+
+    Returns
+    -------
+    list of (str, dict)
+        Each line with its markup, for ``TerminalWriter.line(text, **markup)``.
+    """
+    width = max(40, width)
+    rows: list[Line] = []
+    for claim in report.claims:
+        rows += [*_claim(claim, width, unicode, verbosity), ("", _PLAIN)]
+    if report.claims:
+        rows += [(row, _FAINT) for row in wrap(legend(unicode=unicode), width, first=_INDENT)]
+        rows.append(("", _PLAIN))
+    for title, body in (("Failed training runs", _failed_runs), ("Messages", _messages)):
+        found = list(body(report, width, unicode, verbosity))
+        if found:
+            rows += [(title, {"bold": True}), *found, ("", _PLAIN)]
+    return rows + _totals(report, width, path)
+
+
+def _claim(claim: Claim, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:
+    markup = {_COLOUR[claim.verdict]: True, "bold": True}
+    for row in wrap(place(claim), width, first=pad(claim.verdict, len(_INDENT)), rest=_INDENT):
+        yield row, markup
+    yield from _plain(wrap(printable(claim.statement), width, first=_INDENT, rest=_INDENT + "  "))
+    scale = scale_of(claim)
+    if finite(claim.estimate) is not None or not claim.parts:
+        yield from _plain(_estimate(claim, scale, width, unicode))
+    yield from _plain(wrap(_numbers(claim), width, first=_INDENT))
+    yield from _plain(wrap(printable(claim.reason), width, first=_INDENT))
+    yield from _plain(wrap(scope(claim), width, first=_INDENT))
+    if claim.remedy and claim.verdict != "PASS":
+        arrow = "\u2192 " if unicode else "-> "
+        yield from _plain(wrap(printable(claim.remedy), width, first=_INDENT + arrow))
+    for remark in claim.remarks:
+        yield from _plain(wrap(printable(remark), width, first=_INDENT + "note: "))
+    if claim.parts:
+        yield from _parts(claim, scale, width, unicode, verbosity)
+
+
+def _estimate(claim: Claim, scale: Scale, width: int, unicode: bool) -> list[str]:
+    if finite(claim.estimate) is None:
+        return wrap("no estimate", width, first=_INDENT)
+    numbers = f"{scale.number(claim.estimate)} {scale.interval(claim.interval, unicode=unicode)}"
+    zero = is_difference(claim)
+    draw = partial(bar, claim.estimate, claim.interval, claim.margin, zero=zero, unicode=unicode)
+    return _drawn(numbers, draw, _INDENT, width)
+
+
+def _drawn(numbers: str, draw: Callable[..., str], indent: str, width: int) -> list[str]:
+    """Numbers and bar on one line, bars below each other; the bar on its own line where it would be small."""
+    field = max(len(_INDENT) + 27 - len(indent), columns(numbers))
+    room = width - len(indent) - field - 1
+    if room >= 24:
+        return [f"{indent}{pad(numbers, field)} {draw(width=min(40, room))}"]
+    return [*wrap(numbers, width, first=indent), indent + draw(width=min(40, width - len(indent)))]
+
+
+def _numbers(claim: Claim) -> str:
+    scale = scale_of(claim)
+    label = "margin" if is_difference(claim) else "bar"
+    words = [f"{label} {scale.margin(claim.margin)}", seeds(claim.n, claim.max_n)]
+    words += [f"p {p_text(claim.p_value)}"] if claim.p_value is not None else []
+    return ", ".join([*words, runs(claim.trained, claim.reused), duration(claim.seconds)])
+
+
+def _parts(claim: Claim, scale: Scale, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:
+    """The line that folds the parts, then those that did not PASS; all of them when asked to be verbose."""
+    shown = [part for part in claim.parts if verbosity >= 1 or part.verdict != "PASS"]
+    yield from _plain(wrap(parts_line(claim.parts), width, first=_INDENT))
+    zero = is_difference(claim)
+    ends = domain(
+        [claim.margin, 0.0 if zero else None]
+        + [value for part in claim.parts for value in (part.estimate, *part.interval)]
+    )
+    for part in shown:
+        markup = {_COLOUR[part.verdict]: True}
+        title = f"{pad(part.verdict, 10)}{printable(part.name)}"
+        for row in wrap(title, width, first=_INDENT + "  ", rest=_INDENT + " " * 12):
+            yield row, markup
+        yield from _plain(_part(part, claim, scale, width, unicode, ends))
+
+
+def _part(
+    part: Part, claim: Claim, scale: Scale, width: int, unicode: bool, ends: tuple[float, float] | None
+) -> list[str]:
+    indent = _INDENT + "  "
+    facts = f"{plural(part.n, 'seed')}" + ("" if part.p_value is None else f", p {p_text(part.p_value)}")
+    why = wrap(f"{facts}: {printable(part.reason)}", width, first=indent)
+    if finite(part.estimate) is None:
+        return why
+    numbers = f"{scale.number(part.estimate)} {scale.interval(part.interval, unicode=unicode)}"
+    zero = is_difference(claim)
+    draw = partial(bar, part.estimate, part.interval, claim.margin, zero=zero, unicode=unicode, scale=ends)
+    return [*_drawn(numbers, draw, indent, width), *why]
+
+
+def failed_run(run: FailedRun, width: int, unicode: bool, count: int) -> Iterator[str]:
+    """One failed training run: what, why, and the last lines that it printed (or of its traceback).
+
+    The gutter keeps printed lines such as ``::error::`` from being taken for commands by CI.
+    """
+    gutter = "    \u2502 " if unicode else "    | "
+    yield from wrap(f"{printable(run.label)}, seed {run.seed}", width, first="  ", rest="    ")
+    kind, message = printable(run.kind), printable(run.message)
+    yield from wrap(message if message.startswith(kind) else f"{kind}: {message}", width, first="    ")
+    for row in tail(run.output, count) or tail(run.traceback, count):
+        yield from wrap(row, width, first=gutter, rest=gutter) if row.strip() else [gutter.rstrip()]
+
+
+def _failed_runs(report: Report, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:
+    for run in report.failed_runs:
+        yield from _plain(list(failed_run(run, width, unicode, 40 if verbosity >= 1 else 8)))
+
+
+def _messages(report: Report, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:
+    del unicode, verbosity
+    for gate in broken_gates(report):
+        text = f"{printable(gate.test)}: {printable(gate.message or '')}"
+        yield from _plain(wrap(text, width, first="  gate "))
+    for message in report.messages:
+        where = f" ({printable(message.test)})" if message.test else ""
+        yield from _plain(wrap(printable(message.text) + where, width, first=f"  {message.level}: "))
+
+
+def _totals(report: Report, width: int, path: str | None) -> list[Line]:
+    markup = {"red" if is_bad(report) else "green": True, "bold": True}
+    rows = [(row, markup) for row in wrap(verdicts_line(report), width)]
+    rows += [(row, _PLAIN) for row in wrap(cost_line(report), width)]
+    if path is not None:
+        rows += [(row, _PLAIN) for row in wrap(f"report: {printable(path)}", width, rest="  ")]
+    return rows
+
+
+def _plain(rows: list[str]) -> Iterator[Line]:
+    for row in rows:
+        yield row, _PLAIN

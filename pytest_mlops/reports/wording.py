@@ -1,0 +1,94 @@
+"""What terminal, Markdown and notes say alike: counts, totals, scope, what is bad."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pytest_mlops.reports.figures import Scale, finite
+from pytest_mlops.reports.model import Claim, Gate, Part, Report, VerdictName
+from pytest_mlops.reports.text import duration, plural, printable
+
+VERDICTS: tuple[VerdictName, ...] = ("PASS", "FAIL", "UNDECIDED")
+_BAD_OUTCOMES = {"failed", "error"}
+
+
+def is_difference(claim: Claim) -> bool:
+    """Whether the estimate is a difference of two sides, for which zero means something, or a value."""
+    return "bar" not in claim.kind
+
+
+def scale_of(claim: Claim) -> Scale:
+    """The scale on which the claim and its parts are written."""
+    return Scale(
+        [claim.estimate, *(part.estimate for part in claim.parts)],
+        [claim.interval, *(part.interval for part in claim.parts)],
+        claim.margin,
+        signed=is_difference(claim),
+    )
+
+
+def seeds(n: int, max_n: int) -> str:
+    """How many seeds the verdict stands on, of how many at most."""
+    return f"{n} of {plural(max_n, 'seed')}"
+
+
+def runs(trained: int, reused: int) -> str:
+    """Where the training runs came from."""
+    return f"{trained} trained, {reused} reused"
+
+
+def place(claim: Claim) -> str:
+    """The gate that asked, and the line; the claim's id where the gate's name does not hold in it."""
+    where = printable(claim.test)
+    if claim.id != claim.test:
+        own = printable(claim.id)
+        where = own if where in own else f"{where} ({own})"
+    return where if claim.line is None else f"{where} line {claim.line}"
+
+
+def scope(claim: Claim) -> str:
+    """What the verdict generalises to, by which test, and what so few seeds cannot exclude."""
+    text = f"holds for {printable(claim.holds_for)}; {printable(claim.method)}, alpha {claim.alpha:g}"
+    bound = finite(claim.collapse_bound)
+    if claim.verdict != "PASS" or bound is None:
+        return text
+    return f"{text}; up to {bound:.0%} of seeds may collapse without having shown"
+
+
+def parts_line(parts: list[Part]) -> str:
+    """How the parts of a wildcard claim came out."""
+    counts = Counter(part.verdict for part in parts)
+    return f"{plural(len(parts), 'part')}: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+
+
+def verdicts_line(report: Report) -> str:
+    """How many claims came out how: ``3 claims: 2 PASS, 1 FAIL``."""
+    counts = Counter(claim.verdict for claim in report.claims)
+    found = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+    return f"{plural(len(report.claims), 'claim')}: {found}" if found else "no claim was asked"
+
+
+def cost_line(report: Report) -> str:
+    """What the session cost and what the store saved."""
+    s = report.session
+    total = s.trained + s.reused
+    return (
+        f"{plural(total, 'training run')}: {runs(s.trained, s.reused)}; "
+        f"{duration(s.train_seconds)} spent, {duration(s.saved_seconds)} saved"
+    )
+
+
+def broken_gates(report: Report) -> list[Gate]:
+    """Gates with something to say beyond the verdicts of their claims: the guard, an error."""
+    return [gate for gate in report.gates if gate.message]
+
+
+def is_bad(report: Report) -> bool:
+    """Whether anything in the report is not as claimed: a claim that did not PASS, a gate that failed.
+
+    A claim of a gate that is expected to fail (xfail) counts as well: this is about what holds, not
+    about what was expected.
+    """
+    return any(claim.verdict != "PASS" for claim in report.claims) or any(
+        gate.outcome in _BAD_OUTCOMES for gate in report.gates
+    )

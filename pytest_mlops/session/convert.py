@@ -1,0 +1,227 @@
+"""From gates, claims and judgements to the report model: plain values, unknown or infinite numbers as None."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterable
+
+from pytest_mlops import fingerprint
+from pytest_mlops.claims.arms import Arm, Training
+from pytest_mlops.claims.judge import Judgement, PartJudgement, collapse_bound
+from pytest_mlops.records import RunResult
+from pytest_mlops.reports import model
+from pytest_mlops.session.gates import Gate, Hearing
+from pytest_mlops.session.laboratory import Prepared
+from pytest_mlops.stats import Verdict
+
+_TAIL = 4000
+"""Characters of a failed run's output that travel with the report; the store has all that was kept."""
+
+
+def arm_id(arm: Arm) -> str:
+    """A short name that is equal for equal arms.
+
+    Examples
+    --------
+    >>> from pytest_mlops.claims.arms import Arms
+    >>> arm_id(Arms().recorded({"auc": [0.9]}))
+    'arm-ce75bc1d2e'
+    """
+    return f"arm-{hashlib.sha256(arm.identity.encode()).hexdigest()[:10]}"
+
+
+def claim_id(test: str, place: int) -> str:
+    """The name of a gate's claim: the same in every session while the test stays as it is."""
+    return test if place == 0 else f"{test}#{place + 1}"
+
+
+def gate_record(gate: Gate) -> model.GateRecord:
+    """What a gate adds to the report."""
+    claims = [_claim(gate, hearing, place) for place, hearing in enumerate(gate.hearings)]
+    places = [prepared.place for hearing in gate.hearings for prepared in hearing.prepared]
+    bills = [hearing.bill for hearing in gate.hearings]
+    return model.GateRecord(
+        gate=model.Gate(
+            test=gate.test,
+            outcome="passed",
+            seconds=time.perf_counter() - gate.started,
+            claims=[claim.id for claim in claims],
+        ),
+        claims=claims,
+        arms=_arms(gate.hearings),
+        failed_runs=[run for hearing in gate.hearings for run in _failed_runs(hearing)],
+        messages=list(_messages(gate)),
+        trained=sum(bill.trained for bill in bills),
+        reused=sum(bill.reused for bill in bills),
+        train_seconds=sum(bill.train_seconds for bill in bills),
+        saved_seconds=sum(bill.saved_seconds for bill in bills),
+        device=places[0].device if places else None,
+        precision=places[0].amp if places else None,
+    )
+
+
+def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
+    claim, judgement, settings = hearing.claim, hearing.judgement, gate.settings
+    part = judgement.deciding if judgement is not None else None
+    verdict = judgement.verdict if judgement is not None else Verdict.UNDECIDED
+    alpha = settings.alpha
+    return model.Claim(
+        id=claim_id(gate.test, place),
+        test=gate.test,
+        file=claim.file,
+        line=claim.line,
+        statement=claim.statement,
+        kind=claim.kind,
+        verdict=verdict.value,
+        reason=judgement.reason if judgement is not None else _why_not_judged(hearing),
+        estimate=_number(part.estimate if part else None),
+        margin=claim.margin,
+        direction=">" if claim.sign == ">" else "<",
+        interval=_interval(part),
+        p_value=_number(part.decision.p_value if part else None),
+        n=judgement.n if judgement is not None else 0,
+        max_n=int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds,
+        alpha=alpha,
+        power=settings.power,
+        method="identical runs" if judgement is not None and judgement.identical else "sequential t-test",
+        holds_for="new seeds, on these cases",
+        collapse_bound=collapse_bound(judgement.n, alpha)
+        if judgement is not None and judgement.passed
+        else None,
+        remedy=judgement.remedy if judgement is not None else None,
+        trained=hearing.bill.trained,
+        reused=hearing.bill.reused,
+        seconds=hearing.seconds,
+        arms=[arm_id(arm) for arm in claim.arms],
+        sides=_sides(part),
+        contrasts=[_number(contrast) for contrast in part.contrasts] if part else [],
+        seeds=_seeds(hearing),
+        parts=_parts(judgement),
+        remarks=list(_remarks(judgement)),
+    )
+
+
+def _why_not_judged(hearing: Hearing) -> str:
+    if not hearing.asked:
+        return "stated, but its truth was never asked for"
+    return hearing.error or "it was not judged"
+
+
+def _sides(part: PartJudgement | None) -> list[model.Estimate]:
+    if part is None:
+        return []
+    return [
+        model.Estimate(arm=arm_id(side.arm), metric=side.metric, mean=_number(side.mean), sd=_number(side.sd))
+        for side in part.sides
+    ]
+
+
+def _parts(judgement: Judgement | None) -> list[model.Part]:
+    if judgement is None or all(part.name == "" for part in judgement.parts):
+        return []
+    return [
+        model.Part(
+            name=part.name,
+            verdict=part.decision.verdict.value,
+            estimate=_number(part.estimate),
+            interval=_interval(part),
+            p_value=_number(part.decision.p_value),
+            n=part.decision.n,
+            reason=str(part.decision.reason),
+        )
+        for part in judgement.parts
+    ]
+
+
+def _remarks(judgement: Judgement | None) -> Iterable[str]:
+    if judgement is None or not judgement.parts:
+        return
+    if judgement.identical:
+        yield "the arms' training runs are identical bit for bit: did the parameter reach the model?"
+    extra = max(len(part.contrasts) for part in judgement.parts) - judgement.n
+    if extra > 0:
+        yield f"{extra} more pairs are known and were not used: the first boundary crossed decides"
+
+
+def _seeds(hearing: Hearing) -> list[int]:
+    pairs = min((len(results) for _, results in hearing.outcomes), default=0)
+    if not hearing.prepared:
+        return list(range(pairs))
+    return list(hearing.prepared[0].seeds[:pairs])
+
+
+def _interval(part: PartJudgement | None) -> tuple[float | None, float | None]:
+    if part is None:
+        return (None, None)
+    return (_number(part.interval[0]), _number(part.interval[1]))
+
+
+def _number(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+# --- arms and their runs
+
+
+def _arms(hearings: list[Hearing]) -> list[model.Arm]:
+    found: dict[str, model.Arm] = {}
+    for hearing in hearings:
+        ready = {prepared.arm: prepared for prepared in hearing.prepared}
+        results = dict(hearing.outcomes)
+        for arm in hearing.claim.arms:
+            name = arm_id(arm)
+            known = found.get(name)
+            if known is None or known.runs < len(results.get(name, [])):
+                found[name] = _arm(name, arm, ready.get(arm), results.get(name, []))
+    return list(found.values())
+
+
+def _arm(name: str, arm: Arm, prepared: Prepared | None, results: list[RunResult]) -> model.Arm:
+    seconds = [result.metrics["seconds"] for result in results if "seconds" in result.metrics]
+    bound = arm.source.bound if isinstance(arm.source, Training) else {}
+    environment = json.loads(prepared.key.environment) if prepared is not None else {}
+    packages = environment.pop("packages", {})
+    return model.Arm(
+        id=name,
+        label=arm.label,
+        function=prepared.key.function if prepared is not None else arm.function_name,
+        parameters={key: fingerprint.describe(value) for key, value in bound.items()},
+        data=prepared.root_data or None if prepared is not None else None,
+        environment={key: str(value) for key, value in {**environment, **packages}.items()},
+        runs=len(results),
+        mean_seconds=sum(seconds) / len(seconds) if seconds else None,
+    )
+
+
+def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:
+    seeds = _seeds(hearing)
+    labels = {arm_id(arm): hearing.claim.names.get(arm.identity, arm.label) for arm in hearing.claim.arms}
+    for name, results in hearing.outcomes:
+        for result, seed in zip(results, seeds, strict=False):
+            if result.failure is not None:
+                yield model.FailedRun(
+                    arm=name,
+                    label=labels[name],
+                    seed=seed,
+                    kind=result.failure.kind,
+                    message=result.failure.message,
+                    traceback=result.failure.traceback,
+                    output=result.output[-_TAIL:],
+                )
+
+
+def _messages(gate: Gate) -> Iterable[model.Message]:
+    """What training runs wanted the user to know, each once."""
+    seen = set()
+    for hearing in gate.hearings:
+        labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
+        for name, results in hearing.outcomes:
+            for seed, result in zip(_seeds(hearing), results, strict=False):
+                for message in result.messages:
+                    text = f"{labels[name]}, seed {seed}: {message}"
+                    if text not in seen:
+                        seen.add(text)
+                        yield model.Message(level="warning", text=text, test=gate.test)

@@ -1,0 +1,66 @@
+"""What each gate stated and asked, while its test runs: the guard's and the report's source."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.guard import Asked
+from pytest_mlops.claims.judge import Judgement
+from pytest_mlops.records import RunResult
+from pytest_mlops.session.laboratory import Bill, Prepared
+from pytest_mlops.settings import Settings
+from pytest_mlops.stats import SequentialTest, Verdict
+
+
+@dataclass(kw_only=True)
+class Hearing:
+    """One claim in a gate, from its statement to its judgement."""
+
+    claim: Claim
+    asked: bool = False
+    test: SequentialTest | None = None
+    judgement: Judgement | None = None
+    error: str | None = None
+    """Why it could not be judged: the first line of what was raised."""
+    bill: Bill = field(default_factory=Bill)
+    seconds: float = 0.0
+    prepared: list[Prepared] = field(default_factory=list)
+    outcomes: list[tuple[str, list[RunResult]]] = field(default_factory=list)
+    """Per arm, in the claim's order: its id and results."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """None while its truth was not asked for; UNDECIDED where asking ended in an error."""
+        if not self.asked:
+            return None
+        return self.judgement.verdict if self.judgement is not None else Verdict.UNDECIDED
+
+
+@dataclass(kw_only=True)
+class Gate:
+    """One test while it runs."""
+
+    test: str
+    is_gate: bool
+    settings: Settings
+    started: float = field(default_factory=time.perf_counter)
+    hearings: list[Hearing] = field(default_factory=list)
+    guarded: int = 0
+    """How many of the claims the guard has looked at."""
+
+    def hearing(self, claim: Claim) -> Hearing:
+        """The hearing of a claim; opened when the claim is new here (a fixture may have stated it elsewhere)."""
+        for hearing in self.hearings:
+            if hearing.claim is claim:
+                return hearing
+        self.hearings.append(Hearing(claim=claim))
+        return self.hearings[-1]
+
+    def asked(self, *, since: int = 0) -> list[Asked]:
+        """Its claims for the guard."""
+        return [
+            Asked(statement=h.claim.statement, line=h.claim.line, verdict=h.verdict)
+            for h in self.hearings[since:]
+        ]

@@ -1,0 +1,238 @@
+"""From an arm and a place in its seeds to a finished training run: from memory, from the store, or trained now."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_mlops import fingerprint
+from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
+from pytest_mlops.claims.ports import Executor, Lost, Store
+from pytest_mlops.claims.seeds import block
+from pytest_mlops.errors import DataError, MlopsError, StoreError
+from pytest_mlops.records import Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.settings import Settings
+from pytest_mlops.training.place import Place, environment, resolve_place
+
+PROTOCOL = 1
+"""Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
+
+LOST_RETRIES = 1
+"""How often a run that the machine lost is tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An arm made ready to train: all of its key but the seed, and what it trains on."""
+
+    arm: Arm
+    seeds: tuple[int, ...]
+    key: RunKey
+    """With seed 0: :meth:`key_at` fills it in."""
+    place: Place
+    deterministic: bool
+    threads: int
+    data: Any
+    root_data: str
+
+    def key_at(self, index: int) -> RunKey:
+        """The key of the run at that place of the block."""
+        return RunKey(**{**self.key.__dict__, "seed": self.seeds[index]})
+
+
+@dataclass(kw_only=True)
+class Bill:
+    """What was trained and what was reused, in counts and seconds."""
+
+    trained: int = 0
+    reused: int = 0
+    train_seconds: float = 0.0
+    saved_seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class Laboratory:
+    """Gets training runs. Opens the store and the executor when the first one is wanted.
+
+    Parameters
+    ----------
+    open_store, open_executor : callable
+        Make them; called once at most.
+    """
+
+    open_store: Callable[[], Store]
+    open_executor: Callable[[], Executor]
+    _store: Store | None = None
+    _executor: Executor | None = None
+    _known: dict[str, RunResult] = field(default_factory=dict)
+    _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The store, opened on first use."""
+        if self._store is None:
+            self._store = self.open_store()
+        return self._store
+
+    @property
+    def executor(self) -> Executor:
+        """The executor, started on first use."""
+        if self._executor is None:
+            self._executor = self.open_executor()
+        return self._executor
+
+    def prepare(self, arm: Arm, settings: Settings) -> Prepared:
+        """Resolve an arm's device, data and key. Its code is read now, so that a patched constant is seen.
+
+        Raises
+        ------
+        MlopsError
+            If the device is not there, the data cannot be read or a value cannot be keyed.
+        """
+        source = arm.source
+        assert isinstance(source, Training)
+        place = resolve_place(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
+        deterministic = settings.deterministic == "on" or (
+            settings.deterministic == "auto" and place.device == "cpu"
+        )
+        code = fingerprint.fingerprint(source.function)
+        data, content, packages = self._data(arm.uses.data)
+        described = {
+            **environment(place, threads=settings.threads, deterministic=deterministic),
+            "packages": fingerprint.versions(code.packages | packages | {"numpy", "torch"}),
+            "protocol": PROTOCOL,
+        }
+        function = source.function
+        key = RunKey(
+            function=f"{getattr(function, '__module__', '?')}:{arm.function_name}",
+            code=code.digest,
+            parameters=parameters_key(source),
+            data=content,
+            environment=json.dumps(described, sort_keys=True),
+            seed=0,
+        )
+        return Prepared(
+            arm=arm,
+            seeds=arm.uses.seeds or tuple(block(settings.seed, settings.max_seeds)),
+            key=key,
+            place=place,
+            deterministic=deterministic,
+            threads=settings.threads,
+            data=data,
+            root_data=content,
+        )
+
+    def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult:
+        """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost."""
+        key = prepared.key_at(index)
+        known = self._known.get(key.digest)
+        if known is None:
+            known = self.store.get(key)
+        if known is not None:
+            bill.reused += 1
+            bill.saved_seconds += known.metrics.get("seconds", 0.0)
+        else:
+            known = self._train(prepared, key, index)
+            bill.trained += 1
+            bill.train_seconds += known.metrics.get("seconds", 0.0)
+        self._known[key.digest] = known
+        return known
+
+    def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
+        source = prepared.arm.source
+        assert isinstance(source, Training)
+        spec = RunSpec(
+            key=key,
+            function=source.function,
+            given=source.given,
+            index=index,
+            data=prepared.data,
+            device=prepared.place.device,
+            amp=prepared.place.amp,
+            deterministic=prepared.deterministic,
+            threads=prepared.threads,
+            artifacts=self.store.artifacts(key),
+        )
+        reason = ""
+        for _ in range(LOST_RETRIES + 1):
+            self.executor.submit(spec)
+            (ending,) = self.executor.wait()
+            if not isinstance(ending.outcome, Lost):
+                return self.store.put(key, ending.outcome)
+            reason = ending.outcome.reason
+        # No result of the training: not stored, so that the next session tries again.
+        return RunResult(
+            key=key.digest,
+            metrics={},
+            failure=Failure(kind="lost", message=f"the machine lost it twice: {reason}"),
+        )
+
+    def _data(self, declared: Any) -> tuple[Any, str, frozenset[str]]:
+        """What ``run.data`` is, the hash of its content, and the packages that its loader names."""
+        if declared is None:
+            return None, "", frozenset()
+        if not callable(declared):
+            return declared, fingerprint.content_of(_contents(declared), name="data"), frozenset()
+        if declared not in self._loaded:
+            self._loaded[declared] = _load(declared)
+        value, content = self._loaded[declared]
+        return value, content, fingerprint.fingerprint(declared).packages
+
+    def close(self) -> None:
+        """Give up what is pending and close the store."""
+        if self._executor is not None:
+            self._executor.close()
+        if self._store is not None:
+            self._store.close()
+
+
+def _contents(declared: Any) -> Any:
+    """The declared structure with each path replaced by its content's hash; names count too."""
+    if isinstance(declared, Path):
+        return {"name": declared.name, "content": fingerprint.path_content(declared)}
+    if isinstance(declared, dict):
+        return {name: _contents(item) for name, item in declared.items()}
+    return [_contents(item) for item in declared]
+
+
+def _load(declared: Callable[[], Any]) -> tuple[Any, str]:
+    name = fingerprint.describe(declared)
+    try:
+        value = declared()
+    except MlopsError:
+        raise
+    except Exception as error:
+        raise DataError(f"using(data={name}): {name}() raised {type(error).__name__}: {error}") from error
+    return value, fingerprint.content_of(value, name=f"{name}()")
+
+
+def recorded(recording: Recording) -> list[RunResult]:
+    """Results that exist, in the form of finished runs."""
+    results = []
+    for index in range(recording.length):
+        metrics = {name: values[index] for name, values in recording.metrics.items()}
+        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
+        failure = (
+            Failure(kind="not finite", message=f"recorded {broken[0]!r} is {metrics[broken[0]]}")
+            if broken
+            else None
+        )
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        results.append(
+            RunResult(key=f"recorded:{index}", metrics=finite, yes_no=recording.yes_no, failure=failure)
+        )
+    return results
+
+
+def open_sqlite(url: str, folder: Path) -> Store:
+    """The store of a URL; an empty one means a file below ``folder``."""
+    try:
+        from pytest_mlops.store.sql import SqlStore
+    except ImportError as error:
+        raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
+    home = folder / ".mlops"
+    return SqlStore(url or f"sqlite:///{home / 'store.sqlite'}", artifacts=home / "artifacts")

@@ -1,0 +1,202 @@
+"""pytest's side of the evidence: progress lines, properties, notes, the summary section and the report's files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+import pytest
+
+from pytest_mlops.errors import ReportError
+from pytest_mlops.reports.files import write
+from pytest_mlops.reports.model import GateRecord, Report
+from pytest_mlops.reports.terminal import summary
+from pytest_mlops.session.assembly import Assembly
+from pytest_mlops.session.session import Session
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+
+
+class Reporting:
+    """Hooks of the process that talks to the user (with pytest-xdist: not the workers).
+
+    Parameters
+    ----------
+    config : pytest.Config
+    session : Session
+        Whose gate may be unfinished when pytest is interrupted.
+    folder : Path
+        For report.json and report.md.
+    """
+
+    def __init__(self, config: pytest.Config, session: Session, folder: Path) -> None:
+        self._config = config
+        self._session = session
+        self._folder = folder
+        self._assembly = Assembly(config.invocation_params.args)
+        self._report: Report | None = None
+        self._trouble: str | None = None
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect what tests, also those of xdist workers, add to the report."""
+        self._assembly.phase(
+            report.nodeid,
+            when=report.when or "",
+            outcome=report.outcome,
+            expected_failure=hasattr(report, "wasxfail"),
+        )
+        record = getattr(report, "mlops", None)
+        if record is not None:
+            self._assembly.add(record)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the report of what is known, also after an interruption."""
+        unfinished = self._session.end()
+        if unfinished is not None:
+            self._assembly.add(unfinished)
+        if self._assembly.empty:
+            return
+        self._report = self._assembly.report(exit_status=int(exitstatus))
+        try:
+            write(self._report, self._folder)
+        except ReportError as error:
+            self._trouble = str(error)
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the evidence of every claim."""
+        if self._report is None:
+            return
+        terminalreporter.section("mlops")
+        writer = self._config.get_terminal_writer()
+        path = (
+            None
+            if self._trouble
+            else os.path.relpath(self._folder / "report.md", self._config.invocation_params.dir)
+        )
+        lines = summary(
+            self._report,
+            width=writer.fullwidth,
+            unicode=_can_encode("├─●┤│—", terminalreporter),
+            verbosity=self._config.get_verbosity(),
+            path=path,
+        )
+        for text, markup in lines:
+            terminalreporter.write_line(text, **markup)
+        if self._trouble:
+            terminalreporter.write_line(self._trouble, red=True)
+
+
+def _can_encode(text: str, terminal: pytest.TerminalReporter) -> bool:
+    file = getattr(getattr(terminal, "_tw", None), "_file", sys.stdout)
+    encoding = getattr(file, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def line_writer(config: pytest.Config) -> Callable[[str], None]:
+    """Writes one plain line to the terminal while a test runs, past pytest's capturing; with ``-qq`` it writes nothing."""
+
+    def write_line(text: str) -> None:
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        capture = config.pluginmanager.get_plugin("capturemanager")
+        if terminal is None or config.get_verbosity() < -1 or hasattr(config, "workerinput"):
+            return
+        if capture is None:
+            terminal.ensure_newline()
+            terminal.write_line(text)
+            return
+        with capture.global_and_fixture_disabled():
+            terminal.ensure_newline()
+            terminal.write_line(text)
+
+    return write_line
+
+
+def live_output(config: pytest.Config) -> TextIO | None:
+    """Where training runs print under ``pytest -s``; None while pytest captures."""
+    return sys.stdout if config.getoption("capture") == "no" else None
+
+
+def without_our_frames(error: BaseException) -> None:
+    """Cut our own frames off the end of a traceback: the user's line is where it went wrong."""
+    last = None
+    entry = error.__traceback__
+    while entry is not None:
+        if not entry.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            last = entry
+        entry = entry.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
+def to_plain(record: GateRecord) -> Any:
+    """The record as dicts, lists, text and numbers, which pytest-xdist can carry."""
+    return msgspec.to_builtins(record)
+
+
+def properties(record: GateRecord) -> list[tuple[str, object]]:
+    """The verdicts as test properties: JUnit XML has them under the test case."""
+    found: list[tuple[str, object]] = []
+    for place, claim in enumerate(record.claims, start=1):
+        facts = {
+            "statement": claim.statement,
+            "verdict": claim.verdict,
+            "estimate": claim.estimate,
+            "interval": "{} {}".format(*claim.interval),
+            "p_value": claim.p_value,
+            "n": claim.n,
+        }
+        found += [(f"mlops.claim{place}.{name}", value) for name, value in facts.items() if value is not None]
+    return found
+
+
+def refuse_undecided_xfail(item: pytest.Item, report: pytest.TestReport, session: Session) -> None:
+    """A strict xfail states that the claim is false; only a FAIL shows that."""
+    gate = session.gate
+    if (
+        gate is None
+        or not (gate.is_gate or gate.hearings)
+        or not (report.skipped and hasattr(report, "wasxfail"))
+    ):
+        return
+    if (
+        not any(_is_strict(item, mark) for mark in item.iter_markers("xfail"))
+        or session.is_expected_failure()
+    ):
+        return
+    verdicts = (
+        ", ".join(str(asked.verdict) for asked in gate.asked() if asked.verdict is not None) or "no verdict"
+    )
+    del report.wasxfail
+    report.outcome = "failed"
+    report.longrepr = (
+        f"strict xfail expects a FAIL, and got {verdicts}: a gate that is undecided or broke has not "
+        "shown that the claim is false.\n"
+        "  (docs/messages.md#guard)\n" + "\n".join(session.evidence())
+    )
+
+
+def _is_strict(item: pytest.Item, mark: pytest.Mark) -> bool:
+    strict = mark.kwargs.get("strict")
+    for option in (
+        "strict_xfail",
+        "xfail_strict",
+        "strict",
+    ):  # pytest 9 renamed the first, and falls back on the last
+        if strict is not None:
+            break
+        try:
+            strict = item.config.getini(option)
+        except (KeyError, ValueError):
+            continue
+    return bool(strict)

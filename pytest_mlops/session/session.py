@@ -1,0 +1,204 @@
+"""One pytest session with ``--mlops``: hears claims, trains what they need, and remembers the evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from pytest_mlops.claims.arms import Arm, Arms, Recording
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.guard import accepts_expected_failure, objection
+from pytest_mlops.claims.judge import Judgement, judge
+from pytest_mlops.errors import ClaimError, SettingError
+from pytest_mlops.records import RunResult
+from pytest_mlops.reports.evidence import evidence
+from pytest_mlops.reports.model import GateRecord
+from pytest_mlops.reports.progress import progress_line
+from pytest_mlops.session import convert
+from pytest_mlops.session.gates import Gate, Hearing
+from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
+from pytest_mlops.settings import Settings
+from pytest_mlops.stats import SequentialTest
+
+
+@lru_cache(maxsize=64)
+def design(alpha: float, power: float, min_seeds: int, max_seeds: int) -> SequentialTest:
+    """The sequential test of these options; boundaries are computed once."""
+    return SequentialTest(alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds)
+
+
+class Session:
+    """Hears the claims of all gates, one gate after the other.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Gets training runs.
+    progress : callable
+        Takes one plain line for every finished pair.
+    """
+
+    def __init__(self, *, laboratory: Laboratory, progress: Callable[[str], None]) -> None:
+        self._laboratory = laboratory
+        self._progress = progress
+        self.arms = Arms(self)
+        self.gate: Gate | None = None
+
+    # --- gates, for the plugin
+
+    def begin(self, test: str, settings: Settings, *, is_gate: bool) -> None:
+        """A test starts: claims belong to it from here on."""
+        self.gate = Gate(test=test, is_gate=is_gate, settings=settings)
+
+    def objection(self, *, final: bool = False) -> str | None:
+        """Why the test, which passed so far, may not be green; each claim is looked at once.
+
+        Parameters
+        ----------
+        final : bool
+            After teardown: a gate without claims was reported before.
+        """
+        gate = self.gate
+        if gate is None:
+            return None
+        asked = gate.asked(since=gate.guarded)
+        gate.guarded = len(gate.hearings)
+        return objection(asked, is_gate=gate.is_gate and not final)
+
+    def is_expected_failure(self) -> bool:
+        """Whether a strict xfail has what it expects: a FAIL, and nothing undecided."""
+        return self.gate is not None and accepts_expected_failure(self.gate.asked())
+
+    def evidence(self) -> list[str]:
+        """Evidence of every claim of the gate that was asked and did not PASS."""
+        if self.gate is None:
+            return []
+        record = convert.gate_record(self.gate)
+        return [
+            evidence(claim, failed_runs=record.failed_runs)
+            for claim in record.claims
+            if claim.verdict != "PASS"
+        ]
+
+    def end(self) -> GateRecord | None:
+        """The test is over: what it adds to the report; None if it is no gate and made no claim."""
+        gate, self.gate = self.gate, None
+        if gate is None or not (gate.is_gate or gate.hearings):
+            return None
+        return convert.gate_record(gate)
+
+    def close(self) -> None:
+        """Close store and executor."""
+        self._laboratory.close()
+
+    # --- claims, for arms
+
+    def stated(self, claim: Claim) -> None:
+        """Take notice of a claim: one that is never asked shows nothing, and the guard says so."""
+        if self.gate is not None:
+            self.gate.hearing(claim)
+
+    def ask(self, claim: Claim) -> Judgement:
+        """Train until the claim is decided.
+
+        Raises
+        ------
+        MlopsError
+            If the claim cannot be judged; whatever was trained until then is kept.
+        """
+        if self.gate is None:
+            raise ClaimError(
+                f"{claim.statement}: claims are asked inside a test, so that its report can carry the evidence."
+            )
+        hearing = self.gate.hearing(claim)
+        hearing.asked = True
+        started = time.perf_counter()
+        try:
+            hearing.judgement = self._hear(hearing, self.gate)
+        except BaseException as error:
+            hearing.error = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            raise
+        finally:
+            hearing.seconds += time.perf_counter() - started
+        return hearing.judgement
+
+    def _hear(self, hearing: Hearing, gate: Gate) -> Judgement:
+        claim, settings = hearing.claim, gate.settings
+        most = len(claim.seeds) if claim.seeds is not None else settings.max_seeds
+        if most < settings.min_seeds:
+            raise SettingError(
+                f"{claim.statement}: using(seeds=...) names {most} seeds, but no look comes before min_seeds = "
+                f"{settings.min_seeds}. "
+                "Name more seeds or lower min_seeds."
+            )
+        test = design(settings.alpha, settings.power, settings.min_seeds, min(most, settings.max_seeds))
+        hearing.test = test
+        sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
+        outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
+        hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
+        limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
+        while True:
+            pair = len(outcomes[claim.arms[0]])
+            before = (time.perf_counter(), hearing.bill.trained)
+            for arm, source in sources.items():
+                outcomes[arm].append(
+                    source[pair]
+                    if isinstance(source, list)
+                    else self._laboratory.run(source, pair, hearing.bill)
+                )
+            judgement = judge(claim, outcomes, test)
+            if any(isinstance(source, Prepared) for source in sources.values()):
+                took = time.perf_counter() - before[0]
+                reused = hearing.bill.trained == before[1]
+                self._progress(
+                    _line(claim, gate.test, judgement, outcomes, test, seconds=took, reused=reused)
+                )
+            if judgement.open and pair + 1 == limit:
+                judgement = judge(
+                    claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
+                )
+            if not judgement.open:
+                return judgement
+
+    def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
+        if isinstance(arm.source, Recording):
+            return recorded(arm.source)
+        prepared = self._laboratory.prepare(arm, settings)
+        hearing.prepared.append(prepared)
+        return prepared
+
+
+def _line(
+    claim: Claim,
+    test_name: str,
+    judgement: Judgement,
+    outcomes: Mapping[Arm, list[RunResult]],
+    test: SequentialTest,
+    *,
+    seconds: float,
+    reused: bool,
+) -> str:
+    """The progress line of the pair that has just been finished."""
+    pair = len(outcomes[claim.arms[0]])
+    part = judgement.deciding
+    looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
+    known = part is not None and len(part.contrasts) == pair
+    contrasts = part.contrasts if part is not None and known else ()
+    shown = part.sides if part is not None else claim.difference.terms
+    values = {
+        claim.names.get(side.arm.identity, side.arm.label): outcomes[side.arm][-1].metrics.get(side.metric)
+        for side in shown
+    }
+    return progress_line(
+        gate=test_name,
+        pair=pair,
+        max_pairs=int(test.looks[-1]),
+        values=values,
+        contrast=contrasts[-1] if contrasts else None,
+        estimate=sum(contrasts) / len(contrasts) if contrasts else None,
+        t=part.decision.statistic if part is not None and known and pair > 1 else None,
+        needed=looks.get(pair),
+        seconds=seconds,
+        reused=reused,
+    )

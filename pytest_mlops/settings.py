@@ -1,0 +1,268 @@
+"""Every option stated once: marker, command line, configuration and the documentation are derived from here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pytest_mlops.errors import SettingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option: ``--mlops-<name>``, ``mlops_<name>`` in the configuration, ``<name>=`` in the marker."""
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    check: Callable[[Any], bool]
+    expected: str
+    """What ``check`` wants, for the error: ``"between 0 and 0.5"``."""
+    choices: tuple[str, ...] = ()
+    of_session: bool = False
+    """The whole session shares it, so that a marker on one test cannot set it."""
+
+    @property
+    def flag(self) -> str:
+        """As on the command line."""
+        return f"--mlops-{self.name.replace('_', '-')}"
+
+    @property
+    def ini(self) -> str:
+        """As in the configuration file."""
+        return f"mlops_{self.name}"
+
+    def parse(self, value: object, *, source: str) -> Any:
+        """Convert and check ``value``, which came from ``source`` (named in the error).
+
+        Raises
+        ------
+        SettingError
+            If the value has the wrong type or lies outside what is possible.
+        """
+        converted = _convert(value, self.type)
+        if converted is None or not self.check(converted):
+            expected = f"one of {', '.join(self.choices)}" if self.choices else self.expected
+            raise SettingError(
+                f"{source} = {value!r}: expected {expected}. {self.help[:1].upper()}{self.help[1:]}"
+            )
+        return converted
+
+
+def _convert(value: object, kind: type) -> Any:
+    """``value`` as ``kind``, or None where that would lose or invent something (``True`` is no 1)."""
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        try:
+            return kind(value.strip())
+        except ValueError:
+            return None
+    return None
+
+
+def _any_of(*choices: str) -> Callable[[Any], bool]:
+    return lambda value: value in choices
+
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def _is_device(value: str) -> bool:
+    kind, colon, index = value.partition(":")
+    return kind in _DEVICES and (not colon or (kind != "auto" and index.isdecimal()))
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="alpha",
+        type=float,
+        default=0.05,
+        help="one-sided error level of a claim: P(PASS | no such gain) is at most this; 0.025 for medical publications",
+        check=lambda value: 1e-4 <= value <= 0.25,
+        expected="a number from 0.0001 to 0.25",
+    ),
+    Option(
+        name="power",
+        type=float,
+        default=0.9,
+        help="probability of PASS at the effect that the test is designed to detect",
+        check=lambda value: 0.5 <= value <= 0.99,
+        expected="a number from 0.5 to 0.99",
+    ),
+    Option(
+        name="min_seeds",
+        type=int,
+        default=5,
+        help="pairs of training runs before the first look",
+        check=lambda value: 2 <= value <= 500,
+        expected="a whole number from 2 to 500",
+    ),
+    Option(
+        name="max_seeds",
+        type=int,
+        default=30,
+        help="pairs of training runs at the most; what is not decided by then is not bought with more",
+        check=lambda value: 2 <= value <= 500,
+        expected="a whole number from 2 to 500",
+    ),
+    Option(
+        name="seed",
+        type=int,
+        default=0,
+        help="root of the seeds: 0 gives 0, 1, 2, ...; another root another block",
+        check=lambda value: 0 <= value < 2**31,
+        expected="a whole number from 0 to 2147483647",
+    ),
+    Option(
+        name="device",
+        type=str,
+        default="auto",
+        help="where training runs: auto, cpu, cuda, cuda:1, mps",
+        check=_is_device,
+        expected="auto, cpu, cuda, cuda:<index> or mps",
+    ),
+    Option(
+        name="amp",
+        type=str,
+        default="auto",
+        help="mixed precision: auto is bf16 where the device has it, fp16 with a gradient scaler on older GPUs",
+        check=_any_of("auto", "bf16", "fp16", "off"),
+        expected="",
+        choices=("auto", "bf16", "fp16", "off"),
+    ),
+    Option(
+        name="deterministic",
+        type=str,
+        default="auto",
+        help="deterministic algorithms of torch: auto is on for the CPU, where they cost nothing",
+        check=_any_of("auto", "on", "off"),
+        expected="",
+        choices=("auto", "on", "off"),
+    ),
+    Option(
+        name="threads",
+        type=int,
+        default=1,
+        help="CPU threads of one training run; another number gives other bits, so it is part of the run's key",
+        check=lambda value: 1 <= value <= 1024,
+        expected="a whole number from 1 to 1024",
+    ),
+    Option(
+        name="executor",
+        type=str,
+        default="auto",
+        help="where training happens: inline is in this process, one training run after the other",
+        check=_any_of("auto", "inline"),
+        expected="",
+        choices=("auto", "inline"),
+        of_session=True,
+    ),
+    Option(
+        name="store",
+        type=str,
+        default="",
+        help="URL of the store of finished training runs (SQLAlchemy's form); by default .mlops/store.sqlite "
+        "in pytest's root folder",
+        check=lambda value: True,
+        expected="a URL such as sqlite:///runs.sqlite",
+        of_session=True,
+    ),
+    Option(
+        name="report",
+        type=str,
+        default="mlops-report",
+        help="folder for report.json and report.md, relative to pytest's root folder",
+        check=lambda value: bool(value) and "\0" not in value,
+        expected="a folder",
+        of_session=True,
+    ),
+)
+
+BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options as they hold for one gate: every value present and checked."""
+
+    alpha: float
+    power: float
+    min_seeds: int
+    max_seeds: int
+    seed: int
+    device: str
+    amp: str
+    deterministic: str
+    threads: int
+    executor: str
+    store: str
+    report: str
+
+    def __post_init__(self) -> None:
+        if self.min_seeds > self.max_seeds:
+            raise SettingError(
+                f"min_seeds = {self.min_seeds} is above max_seeds = {self.max_seeds}: no look would be left. "
+                "Raise max_seeds or lower min_seeds."
+            )
+        if not (math.isfinite(self.alpha) and self.alpha < self.power):
+            raise SettingError(f"power = {self.power} must be above alpha = {self.alpha}")
+
+
+assert {f.name for f in fields(Settings)} == set(BY_NAME), "Settings and OPTIONS name the same options"
+
+
+def resolve(
+    *, marker: Mapping[str, object], command_line: Mapping[str, object], configuration: Mapping[str, object]
+) -> Settings:
+    """Settings of one gate: marker before command line before configuration before default.
+
+    Parameters
+    ----------
+    marker, command_line, configuration : mapping of option name to raw value
+        A name that is absent or None is not set there.
+
+    Raises
+    ------
+    SettingError
+        If a name is unknown, belongs to the whole session, or a value is impossible.
+
+    Examples
+    --------
+    >>> resolve(marker={"max_seeds": 20}, command_line={"max_seeds": "40"}, configuration={}).max_seeds
+    20
+    """
+    for name in marker:
+        _check_marker(name)
+    values = {}
+    for option in OPTIONS:
+        sources = (
+            (marker, f"@pytest.mark.mlops({option.name}=...)"),
+            (command_line, option.flag),
+            (configuration, option.ini),
+        )
+        values[option.name] = option.default
+        for given, source in sources:
+            if given.get(option.name) is not None:
+                values[option.name] = option.parse(given[option.name], source=source)
+                break
+    return Settings(**values)
+
+
+def _check_marker(name: str) -> None:
+    if name not in BY_NAME:
+        known = ", ".join(option.name for option in OPTIONS if not option.of_session)
+        raise SettingError(
+            f"@pytest.mark.mlops({name}=...): there is no such option; the marker takes {known}."
+        )
+    option = BY_NAME[name]
+    if option.of_session:
+        raise SettingError(
+            f"@pytest.mark.mlops({name}=...): {name} belongs to the whole session. "
+            f"Write {option.flag}=... on the command line or {option.ini} = ... in the configuration."
+        )

@@ -1,0 +1,20 @@
+"""Sequential boundaries and verdicts. NumPy and SciPy only, pure functions, loaded on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_mlops.stats.decision import Decision, Reason, Verdict
+    from pytest_mlops.stats.sequential import SequentialTest
+
+__all__ = ["Decision", "Reason", "SequentialTest", "Verdict"]
+
+_HOME = {"Decision": "decision", "Reason": "decision", "SequentialTest": "sequential", "Verdict": "decision"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,71 @@
+"""What a claim is answered with. Values only; who decides is `judge.py`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The answer to a claim."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNDECIDED = "UNDECIDED"
+
+
+class Reason(StrEnum):
+    """Why a sequence stopped, or that it goes on."""
+
+    CONTINUE = "continue"
+    EFFICACY = "efficacy"
+    FUTILITY = "futility"
+    MAX_SEEDS = "max_seeds"
+    IDENTICAL = "identical"
+    NO_VARIANCE = "no variance"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """A verdict with its evidence, in units of the contrast.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        ``"PASS"``, ``"FAIL"`` or ``"UNDECIDED"``.
+    reason : Reason
+        What stopped the sequence; ``"continue"`` where nothing did yet.
+    estimate : float
+        Mean contrast of the seeds up to the last look taken; before the first look, of all seeds (NaN for none).
+    interval : tuple of float
+        Repeated confidence interval ``(low, high)`` at that look, valid at any stop: ``low > 0`` goes with PASS
+        (low = 0 is the boundary itself). ``(-inf, inf)`` before the first look and where there is no t.
+    p_value : float or None
+        Stage-wise p-value, futility ignored: at most alpha on PASS, above it otherwise. None without a t.
+    n : int
+        Seeds used: those up to the deciding look, or all that came when the sequence goes on.
+    statistic : float or None
+        The t-statistic at that look; None without one.
+    sd : float or None
+        Standard deviation of the contrasts at that look; None before the first look.
+
+    Examples
+    --------
+    >>> Decision(verdict=Verdict.UNDECIDED, reason=Reason.CONTINUE, estimate=0.1, n=1).verdict == "UNDECIDED"
+    True
+    """
+
+    verdict: Verdict
+    reason: Reason
+    estimate: float
+    interval: tuple[float, float] = (-math.inf, math.inf)
+    p_value: float | None = None
+    n: int
+    statistic: float | None = None
+    sd: float | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the sequence has stopped: more seeds change nothing."""
+        return self.reason != Reason.CONTINUE

@@ -1,0 +1,1 @@
+"""Where finished training runs are kept."""

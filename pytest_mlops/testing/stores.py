@@ -1,0 +1,178 @@
+"""The promises of a store, as tests. Subclass :class:`StoreContract` and give it ``open_store``."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from pytest_mlops.claims.ports import Store
+from pytest_mlops.records import Failure, RunKey, RunResult
+
+
+def a_key(seed: int = 0) -> RunKey:
+    """Some run's key."""
+    return RunKey(function="m:train", code="c", parameters="{}", data="", environment="{}", seed=seed)
+
+
+def a_result(key: RunKey, **changed: object) -> RunResult:
+    """Some finished run of that key."""
+    result = RunResult(key=key.digest, metrics={"auc": 0.1 + 0.2})
+    return replace(result, **changed)  # type: ignore[arg-type]
+
+
+class StoreContract:
+    """Every store keeps these promises; no backend weakens one.
+
+    Examples
+    --------
+    ::
+
+        class TestMyStore(StoreContract):
+            @pytest.fixture
+            def open_store(self, tmp_path):
+                return lambda: MyStore(tmp_path)
+    """
+
+    @pytest.fixture
+    def open_store(self) -> Callable[[], Store]:
+        """Opens the same store each time that it is called."""
+        raise pytest.UsageError("a store's contract test gives the fixture open_store")
+
+    @pytest.fixture
+    def store(self, open_store: Callable[[], Store]) -> Iterator[Store]:
+        store = open_store()
+        yield store
+        store.close()
+
+    def test_an_unknown_run_is_none(self, store: Store) -> None:
+        assert store.get(a_key()) is None
+
+    def test_what_was_put_comes_back_equal(self, store: Store) -> None:
+        key = a_key()
+        result = a_result(
+            key,
+            metrics={"auc": 0.9, "ok": 1.0},
+            yes_no=frozenset({"ok"}),
+            curves={"loss": ((0.0, 1.0 / 3.0),)},
+            output="café\n",
+            weights="w",
+            steps=7,
+            messages=("m",),
+        )
+        assert store.put(key, result) == result
+        assert store.get(key) == result
+
+    @pytest.mark.parametrize("value", [5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1e16 + 2])
+    def test_every_bit_of_a_metric_comes_back(self, store: Store, value: float) -> None:
+        key = a_key()
+        store.put(key, a_result(key, metrics={"m": value}))
+        kept = store.get(key)
+        assert kept is not None
+        assert kept.metrics["m"] == value
+
+    def test_metrics_keep_their_order_and_odd_names(self, store: Store) -> None:
+        key = a_key()
+        names = ["z", "a/b c", "'; drop table runs; --", "m" * 400, "ü%"]
+        store.put(key, a_result(key, metrics=dict.fromkeys(names, 1.0)))
+        kept = store.get(key)
+        assert kept is not None
+        assert list(kept.metrics) == names
+
+    def test_curves_keep_nan_and_infinity(self, store: Store) -> None:
+        key = a_key()
+        store.put(key, a_result(key, curves={"loss": ((0.0, math.nan), (1.0, math.inf))}))
+        kept = store.get(key)
+        assert kept is not None
+        assert math.isnan(kept.curves["loss"][0][1])
+        assert kept.curves["loss"][1] == (1.0, math.inf)
+
+    def test_a_failed_run_is_kept_too(self, store: Store) -> None:
+        key = a_key()
+        store.put(
+            key, a_result(key, metrics={}, failure=Failure(kind="error", message="no", traceback="line"))
+        )
+        kept = store.get(key)
+        assert kept is not None
+        assert kept.failed
+
+    def test_text_that_is_no_unicode_does_not_lose_the_run(self, store: Store) -> None:
+        key = a_key()
+        store.put(key, a_result(key, output="broken \ud800 surrogate \x00 null"))
+        assert store.get(key) is not None
+
+    def test_a_megabyte_of_output_is_kept(self, store: Store) -> None:
+        key = a_key()
+        store.put(key, a_result(key, output="x" * 1_000_000))
+        kept = store.get(key)
+        assert kept is not None
+        assert len(kept.output) == 1_000_000
+
+    def test_the_first_result_of_a_key_stays(self, store: Store) -> None:
+        key = a_key()
+        first, second = a_result(key, metrics={"auc": 0.1}), a_result(key, metrics={"auc": 0.2})
+        assert store.put(key, first) == first
+        assert store.put(key, second) == first
+        assert store.get(key) == first
+
+    @pytest.mark.parametrize("part", ["function", "code", "parameters", "data", "environment"])
+    def test_another_part_of_the_key_is_another_run(self, store: Store, part: str) -> None:
+        store.put(a_key(), a_result(a_key()))
+        assert store.get(replace(a_key(), **{part: "other"})) is None
+
+    def test_another_seed_is_another_run(self, store: Store) -> None:
+        store.put(a_key(seed=0), a_result(a_key(seed=0)))
+        assert store.get(a_key(seed=1)) is None
+
+    def test_a_result_of_another_key_is_refused(self, store: Store) -> None:
+        with pytest.raises(ValueError, match="handed in for key"):
+            store.put(a_key(seed=0), a_result(a_key(seed=1)))
+
+    def test_a_store_opened_again_has_all_runs(self, open_store: Callable[[], Store]) -> None:
+        first = open_store()
+        first.put(a_key(), a_result(a_key()))
+        first.close()
+        second = open_store()
+        assert second.get(a_key()) == a_result(a_key())
+        second.close()
+
+    def test_two_open_at_once_see_each_others_runs(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        first.put(a_key(), a_result(a_key()))
+        assert second.get(a_key()) == a_result(a_key())
+        first.close()
+        second.close()
+
+    def test_writers_at_the_same_time_agree_on_one_result(self, open_store: Callable[[], Store]) -> None:
+        kept: list[RunResult] = []
+
+        def write(number: int) -> None:
+            store = open_store()
+            kept.extend(
+                store.put(a_key(seed), a_result(a_key(seed), metrics={"m": float(number)}))
+                for seed in range(20)
+            )
+            store.close()
+
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert len({(result.key, result.metrics["m"]) for result in kept}) == 20
+        assert len(kept) == 80
+
+    def test_artifacts_of_two_runs_lie_apart(self, store: Store) -> None:
+        assert store.artifacts(a_key(0)) != store.artifacts(a_key(1))
+        assert store.artifacts(a_key(0)) == store.artifacts(a_key(0))
+
+    def test_closing_twice_is_no_error(self, open_store: Callable[[], Store]) -> None:
+        store = open_store()
+        store.close()
+        store.close()
+
+
+__all__ = ["StoreContract", "a_key", "a_result"]

@@ -1,0 +1,152 @@
+"""One training run, from spec to result: what the function raises is a result too."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from pytest_mlops.records import Failure, RunResult, RunSpec
+from pytest_mlops.training.data import protected
+from pytest_mlops.training.failures import explain
+from pytest_mlops.training.isolation import isolated
+from pytest_mlops.training.meter import Meter
+from pytest_mlops.training.metrics import Metrics, read_metrics
+from pytest_mlops.training.output import captured
+from pytest_mlops.training.run import Run
+
+_NO_METRICS = Metrics(values={}, yes_no=frozenset())
+
+
+@dataclass(kw_only=True)
+class _Outcome:
+    """What is known of a run so far."""
+
+    metrics: Metrics = _NO_METRICS
+    measured: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0})
+    curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    failure: Failure | None = None
+    weights: str | None = None
+    steps: int = 0
+    skipped_steps: int = 0
+
+
+def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
+    """Train one run in this process.
+
+    Whatever the training function raises becomes a ``Failure``: exceptions, ``sys.exit``, pytest's outcomes.
+    Global state that it may change (generators, working directory, environment, settings of torch, logging,
+    ...) is as before afterwards. torch is imported if it is installed.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        What to train, and where.
+    echo : text stream, optional
+        Gets a live copy of the output.
+
+    Returns
+    -------
+    RunResult
+        Also of a run that failed.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The only thing that a run may raise; global state is restored before.
+    """
+    outcome = _Outcome()
+    messages: list[str] = []
+    with captured(echo) as recorder:
+        try:
+            with isolated(
+                seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
+            ) as messages:
+                _train(spec, outcome)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - e.g. a device that is not there
+            outcome.failure = outcome.failure or explain(error)
+    return _result(spec, outcome, recorder.text(), messages)
+
+
+def _train(spec: RunSpec, outcome: _Outcome) -> None:
+    """Call the function; fill ``outcome`` with all that it left, also when it fails half-way."""
+    meter = Meter(spec.device)
+    run = Run(spec)
+    try:
+        with protected(spec.data):
+            meter.start()
+            try:
+                returned = spec.function(run, **spec.given)
+            finally:
+                meter.stop()
+            outcome.metrics = read_metrics(returned)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - all of them are results
+        outcome.failure = explain(error)
+    else:
+        outcome.failure = _judge(outcome.metrics)
+    outcome.measured = meter.read()
+    _collect(run, outcome)
+
+
+def _judge(metrics: Metrics) -> Failure | None:
+    """Whether what was returned is a set of finite numbers."""
+    if metrics.problems:
+        rest = len(metrics.problems) - 1
+        more = f" (and {rest} more)" if rest else ""
+        return Failure(
+            kind="metrics", message=f"{metrics.problems[0]}{more}", traceback="\n".join(metrics.problems)
+        )
+    wrong = metrics.not_finite
+    if wrong:
+        named = ", ".join(f"{name} is {value}" for name, value in wrong.items())
+        return Failure(
+            kind="not finite", message=f"{named}: training diverged, or the metric divides by zero"
+        )
+    return None
+
+
+def _collect(run: Run, outcome: _Outcome) -> None:
+    """Curves, steps and weights, out of the run's hands."""
+    outcome.curves = {name: tuple(points) for name, points in run._curves.items()}
+    amp = run.__dict__.get("amp")  # made on first use: a run without AMP has none
+    if amp is not None:
+        outcome.steps = amp.steps
+        outcome.skipped_steps = _skipped(amp, outcome)
+    if outcome.failure is None:
+        outcome.weights = run._seen.digest(outcome.metrics.values, outcome.curves)
+
+
+def _skipped(amp: object, outcome: _Outcome) -> int:
+    try:
+        return int(amp.skipped_steps)  # type: ignore[attr-defined]  # run.amp
+    except RuntimeError as error:  # the device failed, and the run with it
+        outcome.failure = outcome.failure or explain(error)
+        return 0
+
+
+def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str]) -> RunResult:
+    finite = {name: value for name, value in outcome.metrics.values.items() if math.isfinite(value)}
+    failed = {"failed": float(outcome.failure is not None)}
+    if outcome.skipped_steps:
+        messages = [
+            *messages,
+            f"{outcome.skipped_steps} of {outcome.steps} optimizer steps were skipped by the gradient "
+            "scaler: "
+            "their fp16 gradients overflowed",
+        ]
+    return RunResult(
+        key=spec.key.digest,
+        metrics={**finite, **outcome.measured, **failed},
+        yes_no=frozenset({*(outcome.metrics.yes_no & finite.keys()), "failed"}),
+        curves=outcome.curves,
+        failure=outcome.failure,
+        output=output,
+        weights=outcome.weights,
+        steps=outcome.steps,
+        skipped_steps=outcome.skipped_steps,
+        messages=tuple(messages),
+    )

@@ -1,0 +1,354 @@
+"""``run``: all that is random, or depends on the machine, as a training function gets it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_mlops._optional import installed, need
+from pytest_mlops.errors import MetricError, RunError
+from pytest_mlops.records import RunSpec
+from pytest_mlops.training.amp import Amp
+from pytest_mlops.training.artifacts import artifact_path
+from pytest_mlops.training.initialise import initialise
+from pytest_mlops.training.loader import Loader, Passes
+from pytest_mlops.training.metrics import to_float
+from pytest_mlops.training.split import split
+from pytest_mlops.training.streams import number, stream
+from pytest_mlops.training.weights import Seen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Module = TypeVar("Module", bound="torch.nn.Module")
+
+
+class Run:
+    """One training run, as the training function sees it: its first argument.
+
+    Everything random comes from here, by name, so that two arms share per seed what they can share (the
+    order of the data, the split, the initial weights) and an added augmentation shifts nothing else.
+    ``random``, ``numpy`` and
+    ``torch`` are seeded with ``run.seed`` before the function starts.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of this run, in [0, 2**31).
+    index : int
+        Place of the seed in its block: 0, 1, 2, ...
+
+    Examples
+    --------
+    ::
+
+        def train(run, *, lr=1e-3):
+            fit, test = run.split(run.data, test=0.2)
+            model = run.init(Net()).to(run.device)
+            optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+            for epoch in range(10):
+                for x, y in run.loader(fit, batch_size=64):
+                    with run.amp.autocast():
+                        loss = F.cross_entropy(model(x), y)
+                    run.amp.step(loss, optimizer)
+                run.log(epoch, loss=float(loss))
+            return {"accuracy": evaluate(model, test)}
+    """
+
+    def __init__(self, spec: RunSpec) -> None:
+        self.seed = spec.key.seed
+        self.index = spec.index
+        self._spec = spec
+        self._artifacts = Path(
+            spec.artifacts
+        ).absolute()  # now: the function may change the working directory
+        self._rngs: dict[str, np.random.Generator] = {}
+        self._generators: dict[str, torch.Generator] = {}
+        self._passes = Passes()
+        self._seen = Seen()
+        self._curves: dict[str, list[tuple[float, float]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Run seed={self.seed} index={self.index} device={self._spec.device} amp={self._spec.amp}>"
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where to train: a ``torch.device``, or its name where torch is not installed."""
+        place: Any = self._spec.device
+        if installed("torch"):
+            place = need("torch", extra="torch", why="run.device").device(place)
+        device: torch.device = place  # without torch it is the name: nobody can hold a torch.device then
+        return device
+
+    @property
+    def data(self) -> Any:
+        """What the arm declared by ``.using(data=...)``: paths, or what its ``load()`` returned.
+
+        All runs share it, so its arrays are read-only and a tensor changed in place fails the run: copy
+        first.
+
+        Raises
+        ------
+        RunError
+            If the arm declared no data.
+        """
+        if self._spec.data is None:
+            raise RunError(
+                "run.data: this arm declared no data (or its load() returned None). Declare it: "
+                "arm(train).using(data=load), with load a function at the top of a module, or a path."
+            )
+        return self._spec.data
+
+    @cached_property
+    def amp(self) -> Amp:
+        """Mixed precision: ``run.amp.autocast()`` for the forward pass, ``run.amp.step(loss, optimizer)``."""
+        return Amp(device=self._spec.device, precision=self._spec.amp, seen=self._seen)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """The NumPy generator called ``name``: the same object for the same name within a run.
+
+        Parameters
+        ----------
+        name : str
+            What it is for. The stream depends on the seed and this name only.
+
+        Examples
+        --------
+        ::
+
+            noise = run.rng("augment").normal(size=x.shape)
+        """
+        from numpy.random import default_rng
+
+        _check_stream("rng", name)
+        if name not in self._rngs:
+            self._rngs[name] = default_rng(stream(self.seed, f"rng/{name}"))
+        return self._rngs[name]
+
+    def generator(self, name: str) -> torch.Generator:
+        """The torch generator (on the CPU) called ``name``: the same object for the same name within a run.
+
+        Parameters
+        ----------
+        name : str
+            What it is for. The stream depends on the seed and this name only.
+
+        Examples
+        --------
+        ::
+
+            x = torch.randn(64, 16, generator=run.generator("latent")).to(run.device)
+        """
+        _check_stream("generator", name)
+        if name not in self._generators:
+            torch: Any = need("torch", extra="torch", why="run.generator")
+            self._generators[name] = torch.Generator().manual_seed(number(self.seed, f"generator/{name}"))
+        return self._generators[name]
+
+    def loader(
+        self,
+        data: Any,
+        *,
+        batch_size: int,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        epoch: int | None = None,
+        workers: int = 0,
+        collate: Callable[[list[Any]], Any] | None = None,
+    ) -> Loader:
+        """Batches of ``data`` on ``run.device``, in an order that arms share.
+
+        The k-th shuffled pass over the same data object in a run is epoch k, also when the loader is made
+        anew for each epoch. Augmentation in ``__getitem__`` may use ``random``, ``numpy.random`` and
+        ``torch`` freely: they are seeded for each sample, so that any number of workers gives the same bits.
+
+        Parameters
+        ----------
+        data : Dataset, array, tensor, tuple or dict of arrays or tensors, or list
+            Map-style dataset; or columns of equal length; or a list of samples.
+        batch_size : int
+            Samples a batch; the order does not depend on it.
+        shuffle : bool
+            Whether to change the order each epoch. A pass that does not shuffle counts for nothing.
+        drop_last : bool
+            Leave out a last batch that is not full.
+        epoch : int, optional
+            Begin at this epoch, e.g. after a resume.
+        workers : int
+            Processes that fetch samples: a choice of speed only.
+        collate : callable, optional
+            From a list of samples to a batch; torch's ``default_collate`` by default.
+
+        Returns
+        -------
+        Loader
+            To iterate over, with a ``len``.
+
+        Raises
+        ------
+        RunError
+            If the data has no samples, no order or no length, or a number is impossible.
+
+        Examples
+        --------
+        ::
+
+            for x, y in run.loader((x_fit, y_fit), batch_size=64):
+                ...
+        """
+        return Loader(
+            data,
+            seed=self.seed,
+            device=self._spec.device,
+            passes=self._passes,
+            batch_size=batch_size,
+            shuffle=bool(shuffle),
+            drop_last=bool(drop_last),
+            epoch=epoch,
+            workers=workers,
+            collate=collate,
+        )
+
+    def split(
+        self,
+        data: Any,
+        *,
+        test: float = 0.2,
+        groups: Any = None,
+        stratify: Any = None,
+        name: str = "split",
+        by: str | None = None,
+        folds: int | None = None,
+    ) -> tuple[Any, Any]:
+        """Divide data into a part to fit and a part to test on: one division for all seeds and all arms.
+
+        Rows keep their order within each part. With ``groups`` the division depends on the labels of the
+        groups, not on the order of the rows.
+
+        Parameters
+        ----------
+        data : int, array, tensor, tuple or dict of arrays, list, data frame, or dataset
+            An int is a number of samples, and gives index arrays.
+        test : float or int
+            Share (0 to 1) or number of samples of the test part; with groups, as near as whole groups allow.
+        groups : sequence, optional
+            A label for each sample; samples of one label (one patient) stay on one side.
+        stratify : sequence, optional
+            A class for each sample; each side gets nearly the same shares of all classes.
+        name : str
+            Another name gives another fixed division.
+        by, folds : optional
+            Refused: splits that vary need statistics that are not built yet.
+
+        Returns
+        -------
+        fit, test
+            Of the same kind as ``data``; a dataset gives two ``torch.utils.data.Subset``.
+
+        Raises
+        ------
+        SplitError
+            If the division is impossible: missing or too few groups or classes, wrong lengths or sizes.
+        NotBuiltError
+            For ``by`` and ``folds``.
+
+        Examples
+        --------
+        ::
+
+            (x_fit, y_fit), (x_test, y_test) = run.split((x, y), test=0.2, groups=patients)
+        """
+        return split(data, test=test, groups=groups, stratify=stratify, name=name, by=by, folds=folds)
+
+    def init(self, model: Module) -> Module:
+        """Initialise ``model`` anew, each module from a stream named by its path; returns the model.
+
+        Arms then share initial weights wherever path and shape agree, which saves runs. It calls the
+        ``reset_parameters`` of each submodule: parameters of a module without one stay as they are.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            Changed in place. Do it before loading pretrained weights.
+
+        Raises
+        ------
+        RunError
+            If ``model`` is no module.
+
+        Examples
+        --------
+        ::
+
+            model = run.init(Net()).to(run.device)
+        """
+        initialise(model, self.seed)
+        self._seen.add(model)
+        return model
+
+    def log(self, step: float, /, **values: Any) -> None:
+        """Add a point to the curve of each value.
+
+        Parameters
+        ----------
+        step : int or float
+            Epoch, step or time: any finite number.
+        **values : float
+            Numbers, NaN and infinity included: a curve may show how a run diverged.
+
+        Raises
+        ------
+        RunError
+            If the step or a value is no number.
+
+        Examples
+        --------
+        ::
+
+            run.log(epoch, loss=float(loss), lr=scheduler.get_last_lr()[0])
+        """
+        if not values:
+            raise RunError("run.log(step) has no values; write e.g. run.log(epoch, loss=float(loss)).")
+        try:
+            place, is_yes_no = to_float(step, named="run.log: the step")
+            points = {name: to_float(value, named=f"run.log: {name}")[0] for name, value in values.items()}
+        except MetricError as error:
+            raise RunError(str(error.args[0])) from None
+        if is_yes_no or not math.isfinite(place):
+            raise RunError(f"run.log: the step is {step!r}; expected a finite number such as the epoch.")
+        for name, value in points.items():
+            self._curves.setdefault(name, []).append((place, value))
+
+    def artifact(self, name: str) -> Path:
+        """A path for a file that is kept with the run; its folder is made.
+
+        Parameters
+        ----------
+        name : str
+            Relative, e.g. ``"model.pt"`` or ``"plots/roc.png"``.
+
+        Raises
+        ------
+        RunError
+            If the name is empty, absolute, or leads out of the folder of the run.
+
+        Examples
+        --------
+        ::
+
+            torch.save(model.state_dict(), run.artifact("model.pt"))
+        """
+        return artifact_path(self._artifacts, name)
+
+
+def _check_stream(method: str, name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise RunError(
+            f"run.{method}({name!r:.40}): expected a name such as 'augment'; each purpose has its own "
+            "stream, "
+            "so that adding one shifts no other."
+        )

@@ -1,0 +1,97 @@
+"""From settings to a concrete device and precision, on this machine and on pretended ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pytest_mlops.errors import SettingError
+from pytest_mlops.training.place import Place, environment, resolve_place
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Pretend that this machine has GPUs: ``gpus((8, 0), (7, 5))`` by their compute capabilities."""
+
+    def pretend(*capabilities):
+        def of(device):
+            return capabilities[int(str(device).partition(":")[2])]
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(capabilities))
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
+        monkeypatch.setattr(torch.cuda, "get_device_capability", of)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {of(device)[0]}")
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    return pretend
+
+
+def test_auto_without_a_gpu_is_bf16_on_the_cpu(gpus):
+    gpus()
+    assert resolve_place("auto", "auto") == Place(device="cpu", amp="bf16")
+
+
+def test_auto_takes_the_first_gpu_and_bf16_where_it_has_it(gpus):
+    gpus((8, 0), (7, 5))
+    assert resolve_place("auto", "auto") == Place(device="cuda:0", amp="bf16")
+    assert resolve_place("cuda", "off") == Place(device="cuda:0", amp="off")
+    assert resolve_place("cuda:1", "auto") == Place(device="cuda:1", amp="fp16")
+    assert resolve_place("cuda:1", "fp16") == Place(device="cuda:1", amp="fp16")
+
+
+def test_bf16_on_a_gpu_without_it_is_refused(gpus):
+    gpus((7, 5))
+    with pytest.raises(SettingError, match=r"GPU 7 has no bf16. Choose fp16"):
+        resolve_place("cuda", "bf16")
+
+
+def test_mps_has_no_automatic_precision(gpus, monkeypatch):
+    gpus()
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert resolve_place("auto", "auto") == Place(device="mps", amp="off")
+    assert resolve_place("mps", "fp16") == Place(device="mps", amp="fp16")
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps"])
+def test_device_that_is_not_there_is_refused_with_what_is(gpus, device):
+    gpus()
+    with pytest.raises(SettingError, match="this machine has cpu as far as"):
+        resolve_place(device, "auto")
+
+
+def test_gpu_beyond_the_last_is_refused(gpus):
+    gpus((8, 0))
+    with pytest.raises(SettingError, match="cpu, cuda:0 as far"):
+        resolve_place("cuda:1", "auto")
+
+
+def test_unknown_precision_is_refused():
+    with pytest.raises(SettingError, match="expected auto, bf16, fp16 or off"):
+        resolve_place("cpu", "fp8")
+
+
+def test_environment_tells_what_changes_the_bits():
+    place = Place(device="cpu", amp="bf16")
+    found = environment(place, threads=2, deterministic=True)
+    assert found["threads"] == "2"
+    assert found["amp"] == "bf16"
+    assert found["deterministic"] == "true"
+    assert found["cpu"] == torch.backends.cpu.get_cpu_capability()
+    assert all(isinstance(value, str) for value in found.values())
+    assert found == environment(place, threads=2, deterministic=True)
+    assert found != environment(place, threads=1, deterministic=True)
+
+
+def test_environment_of_a_gpu_has_its_model_and_driver(gpus):
+    gpus((8, 0))
+    found = environment(Place(device="cuda:0", amp="bf16"), threads=1, deterministic=False)
+    assert found["device"] == "GPU 8"
+    assert found.keys() >= {"cuda", "cudnn", "driver"}
+
+
+def test_equal_cards_are_one_device(gpus):
+    gpus((8, 0), (8, 0))
+    first, second = (
+        environment(Place(device=f"cuda:{i}", amp="off"), threads=1, deterministic=True) for i in (0, 1)
+    )
+    assert first == second

@@ -254,6 +254,17 @@ def resolve(
     return Settings(**values)
 
 
+def options_table() -> str:
+    """All options as a Markdown table: ``docs/options.md`` has it, and a test holds the two together."""
+    rows = ["| marker | command line | configuration | default | meaning |", "|---|---|---|---|---|"]
+    for option in OPTIONS:
+        marker = "(of the session)" if option.of_session else f"`{option.name}`"
+        meaning = f"{option.help}; {', '.join(option.choices) or option.expected}"
+        default = f"`{option.default}`" if option.default != "" else ""
+        rows.append(f"| {marker} | `{option.flag}` | `{option.ini}` | {default} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
 def _check_marker(name: str) -> None:
     if name not in BY_NAME:
         known = ", ".join(option.name for option in OPTIONS if not option.of_session)

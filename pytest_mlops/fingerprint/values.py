@@ -140,8 +140,8 @@ def _refusal(value: Any, name: str) -> str:
         )
     if is_optimizer(value):
         return (
-            f"{name} is an optimizer instance ({kind}), bound to one model. Pass its class or a partial of it, and make it in the "
-            "function."
+            f"{name} is an optimizer instance ({kind}), bound to one model. Pass its class or a partial of it, "
+            "and make it in the function."
         )
     if has_class(value, "torch._C", "Generator") or has_class(value, "numpy.random._generator", "Generator"):
         return (

@@ -150,9 +150,23 @@ class SequentialTest:
     def judge(
         self, contrasts: ArrayLike, *, identical: bool = False, resolution: ArrayLike = 0.0, parts: int = 1
     ) -> Judged:
-        """Judge many claims at once: `contrasts` has shape (..., n), the result arrays of shape (...).
+        """Judge many claims at once; `decide` is the one-claim case.
 
-        The parameters are those of `decide`, which is its one-claim case.
+        Parameters
+        ----------
+        contrasts : array_like, shape (..., n)
+            One number a seed along the last axis, in seed order; finite.
+        identical : bool
+            As in `decide`, for all claims.
+        resolution : array_like
+            As in `decide`; of a shape that broadcasts to that of the claims.
+        parts : int
+            As in `decide`, for all claims.
+
+        Returns
+        -------
+        Judged
+            Arrays of the shape of the claims.
         """
         if isinstance(parts, bool) or not isinstance(parts, (int, np.integer)) or parts < 1:
             raise ValueError(
@@ -169,7 +183,16 @@ class SequentialTest:
 
         They are at most alpha exactly on PASS: where the sequence stopped or waits below the bound with a smaller
         stage-wise value, alpha itself is given (next float above), which only makes it larger and so stays valid.
-        NaN without a t.
+
+        Parameters
+        ----------
+        judged : Judged
+            What `judge` found.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of the claims; NaN without a t.
         """
         result = np.full(judged.n.shape, np.nan)
         for place in np.unique(judged.look[~np.isnan(judged.statistic)]):
@@ -202,7 +225,17 @@ class SequentialTest:
         return _over_effects(design.expected_seeds, _cells(self), effect)
 
     def power_at(self, effect: ArrayLike) -> float | Array:
-        """P(PASS) at standardised effects, futility counted, exact; of the shape of `effect`.
+        """P(PASS) at standardised effects, futility counted, exact.
+
+        Parameters
+        ----------
+        effect : array_like
+            Standardised effects: mean over standard deviation of the contrast.
+
+        Returns
+        -------
+        float or ndarray
+            Of the shape of `effect`.
 
         Examples
         --------

@@ -233,7 +233,8 @@ def _logging_recorded(recorder: Recorder, replaced: dict[Any, Any]) -> Iterator[
         for handler, old in led:
             handler.stream = old
         for log, level, handlers, propagate, disabled in states:
-            log.setLevel(level)
+            if log.level != level:  # setLevel empties the caches of all loggers
+                log.setLevel(level)
             log.handlers[:] = handlers
             log.propagate, log.disabled = propagate, disabled
         logging.root.manager.disable, logging.lastResort = disabled_below, last_resort

@@ -42,6 +42,11 @@ def resolve_place(device: str, amp: str) -> Place:
         ``"auto"`` (bf16 where the device has it, fp16 on older GPUs, off without torch and on MPS),
         ``"bf16"``, ``"fp16"`` or ``"off"``.
 
+    Returns
+    -------
+    Place
+        A device that is there and a precision that it has.
+
     Raises
     ------
     SettingError

@@ -35,6 +35,11 @@ class Run:
     ``random``, ``numpy`` and
     ``torch`` are seeded with ``run.seed`` before the function starts.
 
+    Parameters
+    ----------
+    spec : RunSpec
+        What to train; ``execute`` makes the run from it.
+
     Attributes
     ----------
     seed : int
@@ -116,6 +121,11 @@ class Run:
         name : str
             What it is for. The stream depends on the seed and this name only.
 
+        Returns
+        -------
+        numpy.random.Generator
+            In the state in which the run left it.
+
         Examples
         --------
         ::
@@ -136,6 +146,11 @@ class Run:
         ----------
         name : str
             What it is for. The stream depends on the seed and this name only.
+
+        Returns
+        -------
+        torch.Generator
+            In the state in which the run left it.
 
         Examples
         --------
@@ -275,6 +290,11 @@ class Run:
         model : torch.nn.Module
             Changed in place. Do it before loading pretrained weights.
 
+        Returns
+        -------
+        torch.nn.Module
+            The same object.
+
         Raises
         ------
         RunError
@@ -330,6 +350,11 @@ class Run:
         ----------
         name : str
             Relative, e.g. ``"model.pt"`` or ``"plots/roc.png"``.
+
+        Returns
+        -------
+        pathlib.Path
+            Absolute; whatever is written there is kept.
 
         Raises
         ------

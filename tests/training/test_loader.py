@@ -19,6 +19,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from pytest_mlops.errors import RunError
 from pytest_mlops.training.loader import Loader, Passes
 
+# torch warns of more workers than cores, and the machine that tests may have one.
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+
 
 class Augmented(Dataset):
     """Noise from all three global generators, as augmentation libraries draw it."""
@@ -43,7 +46,6 @@ def same(one, other):
     return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # three workers on two cores
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_any_number_of_workers_gives_the_same_bits(run, workers):
     data = Augmented()

@@ -1,0 +1,321 @@
+"""The judge: the same finished runs give the same judgement, whoever trained them and in whatever order."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_mlops.claims.arms import Arms
+from pytest_mlops.claims.judge import Ended, judge
+from pytest_mlops.errors import MetricError, NotBuiltError
+from pytest_mlops.records import Failure, RunResult
+from pytest_mlops.stats import SequentialTest, Verdict
+
+arm = Arms()
+TEST = SequentialTest()
+
+
+def train(run, *, variant="baseline"):
+    return {}
+
+
+candidate, baseline = arm(train, variant="candidate"), arm(train)
+
+
+def runs(values, weights=None, yes_no=(), **others):
+    """Finished runs with metric "auc"."""
+    return [
+        RunResult(
+            key=str(index),
+            metrics={"auc": float(value), **{name: float(numbers[index]) for name, numbers in others.items()}},
+            weights=weights[index] if weights else None,
+            yes_no=frozenset(yes_no),
+        )
+        for index, value in enumerate(values)
+    ]
+
+
+def failed(kind="error"):
+    return RunResult(key="x", metrics={}, failure=Failure(kind=kind, message="loss exploded", traceback="line 3"))
+
+
+rng = np.random.default_rng(0)
+NOISE = rng.normal(size=30)
+BASE = 0.8 + 0.01 * rng.normal(size=30)
+GAIN = BASE + 0.05 + 0.01 * NOISE
+NONE = BASE + 0.01 * NOISE
+LOSS = BASE - 0.05 + 0.01 * NOISE
+
+
+def verdict_of(claim, left, right, **more):
+    return judge(claim, {candidate: runs(left), baseline: runs(right)}, TEST, **more)
+
+
+def test_a_gain_passes_early():
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], GAIN, BASE)
+    assert judgement.passed
+    assert judgement.n < 10
+
+
+def test_a_loss_fails():
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], LOSS, BASE)
+    assert judgement.verdict == Verdict.FAIL
+
+
+def test_too_few_pairs_leave_it_open():
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], GAIN[:3], BASE[:3])
+    assert judgement.open
+    assert judgement.verdict == Verdict.UNDECIDED
+
+
+def test_the_estimate_is_in_the_users_order_without_the_constant():
+    higher = verdict_of(candidate["auc"] > baseline["auc"] + 0.01, GAIN, BASE)
+    lower = verdict_of(baseline["auc"] < candidate["auc"] - 0.01, GAIN, BASE)
+    assert higher.parts[0].estimate == pytest.approx(np.mean((GAIN - BASE)[: higher.n]))
+    assert lower.parts[0].estimate == pytest.approx(-higher.parts[0].estimate)
+    assert lower.parts[0].interval == pytest.approx(tuple(-x for x in reversed(higher.parts[0].interval)))
+
+
+@pytest.mark.parametrize("margin", [-0.02, 0.0, 0.02])
+def test_every_way_to_write_a_claim_is_judged_alike(margin):
+    claims = [
+        candidate["auc"] > baseline["auc"] + margin,
+        candidate["auc"] - margin > baseline["auc"],
+        candidate["auc"] - baseline["auc"] > margin,
+        baseline["auc"] + margin < candidate["auc"],
+        -candidate["auc"] < -baseline["auc"] - margin,
+        2 * candidate["auc"] > 2 * baseline["auc"] + 2 * margin,
+    ]
+    found = {(j.verdict, j.n) for j in (verdict_of(claim, GAIN, BASE) for claim in claims)}
+    assert len(found) == 1
+
+
+def test_pairs_beyond_the_deciding_one_are_known_and_not_used():
+    claim = candidate["auc"] > baseline["auc"]
+    first = verdict_of(claim, GAIN, BASE)
+    short = verdict_of(claim, GAIN[: first.n], BASE[: first.n])
+    assert (first.verdict, first.n, first.parts[0].estimate) == (short.verdict, short.n, short.parts[0].estimate)
+    assert len(first.parts[0].contrasts) == 30
+
+
+def test_only_the_unbroken_prefix_of_pairs_counts():
+    claim = candidate["auc"] > baseline["auc"]
+    assert verdict_of(claim, GAIN, BASE[:4]).n == 4
+
+
+# --- failed training runs
+
+
+@pytest.mark.parametrize("side", ["candidate", "baseline"])
+def test_a_failed_run_before_the_deciding_look_makes_it_undecided(side):
+    outcomes = {candidate: runs(GAIN), baseline: runs(BASE)}
+    outcomes[candidate if side == "candidate" else baseline][3] = failed()
+    judgement = judge(candidate["auc"] > baseline["auc"], outcomes, TEST)
+    assert (judgement.verdict, judgement.ended) == (Verdict.UNDECIDED, Ended.FAILED_RUN)
+    assert "loss exploded" in judgement.reason
+    assert judgement.failed_index == 3
+
+
+def test_a_failed_run_beyond_the_deciding_look_changes_nothing():
+    outcomes = {candidate: runs(GAIN), baseline: runs(BASE)}
+    outcomes[candidate][20] = failed()
+    assert judge(candidate["auc"] > baseline["auc"], outcomes, TEST).passed
+
+
+def test_a_failed_first_run_is_undecided():
+    judgement = judge(candidate["auc"] > 0.5, {candidate: [failed()]}, TEST)
+    assert judgement.ended is Ended.FAILED_RUN
+
+
+def test_a_failed_run_is_never_a_fail_even_where_the_evidence_is_bad():
+    outcomes = {candidate: [*runs(LOSS[:4]), failed()], baseline: runs(BASE[:5])}
+    assert judge(candidate["auc"] > baseline["auc"], outcomes, TEST).verdict == Verdict.UNDECIDED
+
+
+# --- recorded results run out
+
+
+def test_results_that_run_out_are_undecided_never_fail():
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], LOSS[:4], BASE[:4], run_out="the results end")
+    assert (judgement.verdict, judgement.ended) == (Verdict.UNDECIDED, Ended.RUN_OUT)
+
+
+# --- no variance, identical runs
+
+
+def test_constant_contrasts_decide_nothing():
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], BASE + 0.25, BASE)
+    assert judgement.verdict == Verdict.UNDECIDED
+    assert "no spread" in judgement.reason
+    assert "10%" in judgement.remedy
+
+
+def test_rounding_is_no_variance():
+    # 0.1 + 0.2 - 0.3 is 5.6e-17, not zero: such a spread must not make a huge t.
+    left, right = [0.1 + 0.2] * 15 + [0.3] * 15, [0.2] * 30
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], left, right)
+    assert judgement.verdict == Verdict.UNDECIDED
+
+
+def identical(weights_left, weights_right, claim):
+    outcomes = {candidate: runs(BASE[:5], weights_left), baseline: runs(BASE[:5], weights_right)}
+    return judge(claim, outcomes, TEST)
+
+
+SAME = [f"w{i}" for i in range(5)]
+
+
+def test_runs_identical_bit_for_bit_fail_a_superiority_claim_at_the_first_look():
+    judgement = identical(SAME, SAME, candidate["auc"] > baseline["auc"])
+    assert (judgement.verdict, judgement.n) == (Verdict.FAIL, 5)
+    assert "did the parameter reach the model" in judgement.remedy
+
+
+def test_runs_identical_bit_for_bit_pass_a_non_inferiority_claim():
+    assert identical(SAME, SAME, candidate["auc"] > baseline["auc"] - 0.01).passed
+
+
+@pytest.mark.parametrize("other", [["w0", "w1", "w2", "w3", "else"], [None] * 5])
+def test_equal_metrics_of_different_models_do_not_decide(other):
+    assert identical(SAME, other, candidate["auc"] > baseline["auc"] - 0.01).open
+
+
+def test_unknown_weights_are_not_identical():
+    assert identical([None] * 5, [None] * 5, candidate["auc"] > baseline["auc"] - 0.01).open
+
+
+def test_one_deterministic_arm_is_not_identical_to_a_bar():
+    outcomes = {candidate: runs([0.9] * 30, ["w"] * 30)}
+    assert judge(candidate["auc"] > 0.8, outcomes, TEST).verdict == Verdict.UNDECIDED
+
+
+# --- names of metrics
+
+
+def test_a_missing_metric_is_named_with_what_is_there():
+    with pytest.raises(MetricError, match=r"no metric 'acu'.*Did you mean 'auc'"):
+        verdict_of(candidate["acu"] > baseline["acu"], GAIN, BASE)
+
+
+def test_a_metric_that_is_missing_at_a_later_seed_is_named():
+    outcomes = {candidate: runs(GAIN[:6], extra=GAIN), baseline: runs(BASE[:6], extra=BASE)}
+    metrics = dict(outcomes[candidate][4].metrics)
+    del metrics["extra"]
+    outcomes[candidate][4] = RunResult(key="4", metrics=metrics)
+    with pytest.raises(MetricError, match="not at place 4"):
+        judge(candidate["extra"] > baseline["extra"], outcomes, TEST)
+
+
+def test_yes_no_metrics_are_refused_until_rates_are_built():
+    outcomes = {candidate: runs([1.0] * 5, yes_no=["auc"])}
+    with pytest.raises(NotBuiltError, match="True or False"):
+        judge(candidate["auc"] > 0.8, outcomes, TEST)
+
+
+# --- wildcards
+
+
+def sited(offset, sites, n=30, seed=1):
+    """Runs with auc/<site>: the site's gain plus noise."""
+    noise = np.random.default_rng(seed).normal(size=(n, len(sites))) * 0.01
+    return [
+        RunResult(key=str(i), metrics={f"auc/{site}": offset + gain + noise[i, j] for j, (site, gain) in enumerate(sites.items())})
+        for i in range(n)
+    ]
+
+
+WILD = candidate["auc/*"] > baseline["auc/*"] - 0.01
+EQUAL = {"a": 0.0, "b": 0.0, "deep/er": 0.0}
+
+
+def judge_sites(left, right, claim=WILD):
+    return judge(claim, {candidate: left, baseline: right}, TEST)
+
+
+def test_a_wildcard_claim_has_a_part_for_each_name_and_all_must_hold():
+    judgement = judge_sites(sited(0.9, {"a": 0.05, "b": 0.05, "deep/er": 0.05}), sited(0.9, EQUAL, seed=2))
+    assert judgement.passed
+    assert [part.name for part in judgement.parts] == ["a", "b", "deep/er"]
+
+
+def test_one_part_that_fails_makes_the_claim_fail():
+    judgement = judge_sites(sited(0.9, {"a": 0.05, "b": -0.2, "deep/er": 0.05}), sited(0.9, EQUAL, seed=2))
+    assert judgement.verdict == Verdict.FAIL
+    assert judgement.deciding.name == "b"
+
+
+def test_a_part_once_passed_stays_passed():
+    left, right = sited(0.9, {"a": 0.2, "b": 0.012}), sited(0.9, {"a": 0.0, "b": 0.0}, seed=2)
+    judgement = judge_sites(left, right)
+    passed = next(part for part in judgement.parts if part.name == "a")
+    assert passed.decision.verdict == Verdict.PASS
+    assert passed.decision.n <= judgement.n
+
+
+def test_a_wildcard_that_matches_nothing_is_named():
+    with pytest.raises(MetricError, match="matches none"):
+        judge_sites(sited(0.9, EQUAL), sited(0.9, EQUAL), candidate["dice/*"] > baseline["dice/*"])
+
+
+def test_arms_with_different_names_are_named():
+    with pytest.raises(MetricError, match=r"one side only"):
+        judge_sites(sited(0.9, EQUAL), sited(0.9, {"a": 0.0}))
+
+
+def test_names_that_change_between_seeds_are_named():
+    left, right = sited(0.9, {"a": 0.0}), sited(0.9, {"a": 0.0}, seed=2)
+    for side in (left, right):
+        side[2] = RunResult(key="2", metrics={**side[2].metrics, "auc/new": 0.1})
+    with pytest.raises(MetricError, match="change between seeds"):
+        judge_sites(left, right)
+
+
+def test_built_in_metrics_are_no_parts():
+    left = [RunResult(key=r.key, metrics={**r.metrics, "seconds": 1.0}) for r in sited(0.9, {"a": 0.1})]
+    right = [RunResult(key=r.key, metrics={**r.metrics, "seconds": 2.0}) for r in sited(0.9, {"a": 0.0}, seed=2)]
+    judgement = judge_sites(left, right, candidate["*"] > baseline["*"])
+    assert [part.name for part in judgement.parts] == ["auc/a"]
+
+
+# --- laws
+
+effects = st.floats(-1.5, 1.5)
+seeds = st.integers(0, 2**31)
+
+
+@settings(max_examples=40, deadline=None)
+@given(effects, seeds, st.floats(-100, 100), st.sampled_from([0.001, 1.0, 1000.0]))
+def test_adding_a_constant_to_both_arms_and_scaling_change_nothing(effect, seed, shift, scale):
+    noise = np.random.default_rng(seed).normal(size=(2, 30))
+    left, right = effect + noise[0], noise[1]
+    claim = candidate["auc"] > baseline["auc"]
+    plain = verdict_of(claim, left, right)
+    moved = verdict_of(claim, scale * (left + shift), scale * (right + shift))
+    assert (plain.verdict, plain.n) == (moved.verdict, moved.n)
+
+
+@settings(max_examples=40, deadline=None)
+@given(effects, seeds, st.floats(0.01, 2.0))
+def test_more_gain_never_turns_pass_into_fail(effect, seed, more):
+    noise = np.random.default_rng(seed).normal(size=(2, 30))
+    claim = candidate["auc"] > baseline["auc"]
+    plain = verdict_of(claim, effect + noise[0], noise[1])
+    raised = verdict_of(claim, effect + more + noise[0], noise[1])
+    assert not (plain.passed and raised.verdict == Verdict.FAIL)
+
+
+@settings(max_examples=25, deadline=None)
+@given(effects, seeds)
+def test_replaying_pair_by_pair_gives_what_all_pairs_at_once_give(effect, seed):
+    noise = np.random.default_rng(seed).normal(size=(2, 30))
+    left, right = effect + noise[0], noise[1]
+    claim = candidate["auc"] > baseline["auc"]
+    at_once = verdict_of(claim, left, right)
+    for n in range(1, 31):
+        judgement = verdict_of(claim, left[:n], right[:n])
+        if not judgement.open:
+            break
+    assert (judgement.verdict, judgement.n, judgement.reason) == (at_once.verdict, at_once.n, at_once.reason)
+    assert math.isclose(judgement.parts[0].estimate, at_once.parts[0].estimate)

@@ -1,0 +1,60 @@
+"""The pages tell the truth: options, messages and code in them are the package's own."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_mlops import errors
+from pytest_mlops.settings import options_table
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("tests/**/*.md")])
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def every_error(kind=errors.MlopsError):
+    return [kind, *(inner for child in kind.__subclasses__() for inner in every_error(child))]
+
+
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: error.__name__)
+def test_every_error_has_its_place_in_the_messages(error):
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "messages.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert error.slug in headings
+    assert error.__name__ in errors.__doc__
+
+
+def test_the_options_page_has_the_options():
+    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8").endswith(options_table())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_a_page_parses_and_links_lead_somewhere(page):
+    for block in blocks(page, "python"):
+        ast.parse(block)
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_tutorial_runs(tmp_path):
+    training, gates, *_ = blocks(ROOT / "docs" / "tutorial.md", "python")
+    (tmp_path / "train.py").write_text(training, encoding="utf-8")
+    (tmp_path / "test_gates.py").write_text(gates, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "--mlops", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_tutorials_recorded_results_decide(tmp_path):
+    recorded = next(block for block in blocks(ROOT / "docs" / "tutorial.md", "python") if "recorded" in block)
+    (tmp_path / "test_recorded.py").write_text(recorded, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "--mlops", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -20,7 +20,8 @@ def lint(session):
     session.run("ruff", "check", ".")
     session.run("mypy")
     session.run("lint-imports")
-    session.run("python", "-m", "numpydoc.hooks.validate_docstrings", *_modules(session))
+    session.run("ruff", "check", "--preview", "--select", "DOC102,DOC202,DOC403", "pytest_mlops")
+    session.run("numpydoc", "lint", *_modules(session))
     session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
 
 

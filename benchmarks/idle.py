@@ -19,7 +19,9 @@ from pathlib import Path
 
 TESTS = "import pytest\n\n@pytest.mark.parametrize('i', range(1000))\ndef test_trivial(i):\n    pass\n"
 COMMAND = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-OTHERS = [option for name in ("hypothesispytest", "randomly", "xdist", "cov") for option in ("-p", f"no:{name}")]
+OTHERS = [
+    option for name in ("hypothesispytest", "randomly", "xdist", "cov") for option in ("-p", f"no:{name}")
+]
 
 
 def cpu_seconds(options: list[str], folder: str) -> float:
@@ -48,7 +50,9 @@ def main() -> None:
     error = statistics.stdev(differences) / rounds**0.5
     for name, values in times.items():
         print(f"{name:8} {1000 * statistics.median(values):7.1f} ms CPU, median of {rounds}")
-    print(f"plugin   {1000 * statistics.mean(differences):+7.1f} ms CPU (se {1000 * error:.1f}), paired; goal below 10 ms")
+    print(
+        f"plugin   {1000 * statistics.mean(differences):+7.1f} ms CPU (se {1000 * error:.1f}), paired; goal below 10 ms"
+    )
     print(f"ratio    {statistics.median(times['with']) / statistics.median(times['without']):.3f}")
 
 

@@ -77,6 +77,8 @@ class RunResult:
 
     key: str
     """``RunKey.digest``."""
+    seed: int | None = None
+    """The seed; None for recorded results, which may have had none."""
     metrics: Mapping[str, float]
     """The user's metrics and the built-in ones that could be measured."""
     yes_no: frozenset[str] = frozenset()

@@ -12,11 +12,27 @@ from pytest_mlops import errors
 from pytest_mlops.settings import options_table
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md"), *ROOT.glob("tests/**/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+        *ROOT.glob("tests/**/*.md"),
+    ]
+)
 
 
 def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+
+
+def assert_gates_pass(folder):
+    options = ["--mlops", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={folder}"]
+    command = [sys.executable, "-m", "pytest", *options]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def every_error(kind=errors.MlopsError):
@@ -25,7 +41,9 @@ def every_error(kind=errors.MlopsError):
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: error.__name__)
 def test_every_error_has_its_place_in_the_messages(error):
-    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "messages.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    headings = re.findall(
+        r"^## (.+)$", (ROOT / "docs" / "messages.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert error.slug in headings
     assert error.__name__ in errors.__doc__
 
@@ -47,7 +65,18 @@ def test_the_tutorial_runs(tmp_path):
     training, gates, *_ = blocks(ROOT / "docs" / "tutorial.md", "python")
     (tmp_path / "train.py").write_text(training, encoding="utf-8")
     (tmp_path / "test_gates.py").write_text(gates, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "--mlops", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--mlops",
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={tmp_path}",
+    ]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -55,6 +84,17 @@ def test_the_tutorial_runs(tmp_path):
 def test_the_tutorials_recorded_results_decide(tmp_path):
     recorded = next(block for block in blocks(ROOT / "docs" / "tutorial.md", "python") if "recorded" in block)
     (tmp_path / "test_recorded.py").write_text(recorded, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "--mlops", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--mlops",
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        f"--rootdir={tmp_path}",
+    ]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

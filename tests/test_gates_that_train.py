@@ -78,10 +78,15 @@ def test_verdicts_and_numbers_do_not_depend_on_workers_order_or_store(pytester, 
     gates(GATES)
     alone = claims_of(pytester.path)
     for options in (["-n", "2"], ["-p", "randomly", "-p", "no:cacheprovider"], []):
-        for option in (f"--mlops-store=sqlite:///{pytester.path}/other{len(options)}.sqlite", "--mlops-report=other"):
+        for option in (
+            f"--mlops-store=sqlite:///{pytester.path}/other{len(options)}.sqlite",
+            "--mlops-report=other",
+        ):
             options = [*options, option]
         ini = "[pytest]\naddopts = -p no:hypothesispytest\nmlops_amp = off\n"
-        pytester.makeini(ini if "randomly" in options else ini.replace("addopts =", "addopts = -p no:randomly"))
+        pytester.makeini(
+            ini if "randomly" in options else ini.replace("addopts =", "addopts = -p no:randomly")
+        )
         plugins = [o for o in options if o != "randomly" and not (o == "-p" and "randomly" in options)]
         pytester.runpytest_subprocess("--mlops", *[p for p in plugins if p != "no:cacheprovider"])
         other = json.loads((pytester.path / "other" / "report.json").read_text(encoding="utf-8"))
@@ -170,10 +175,16 @@ def test_a_declared_file_is_keyed_by_its_content(pytester, gates):
 
 @pytest.mark.parametrize(
     ("using", "says"),
-    [("data='missing.txt'", "cannot be read"), ("data=broken", "broken"), ("data=unseen", "content cannot be hashed")],
+    [
+        ("data='missing.txt'", "cannot be read"),
+        ("data=broken", "broken"),
+        ("data=unseen", "content cannot be hashed"),
+    ],
 )
 def test_data_that_cannot_be_used_is_one_clear_error(gates, using, says):
-    source = DATA + f"""
+    source = (
+        DATA
+        + f"""
 def broken():
     raise OSError("disk on fire")
 
@@ -183,6 +194,7 @@ def unseen():
 def test_data(arm):
     assert arm(train).using({using})['auc'] > 0.5
 """
+    )
     result = gates(source)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"*DataError*{says}*"])
@@ -190,7 +202,9 @@ def test_data(arm):
 
 
 def test_seeds_of_an_arm_are_the_block_and_cap_the_number(pytester, gates):
-    source = TRAIN + "def test_seeds(arm):\n    assert arm(train).using(seeds=[7, 3, 9, 11, 5])['auc'] > 0.7\n"
+    source = (
+        TRAIN + "def test_seeds(arm):\n    assert arm(train).using(seeds=[7, 3, 9, 11, 5])['auc'] > 0.7\n"
+    )
     gates(source).assert_outcomes(passed=1)
     claim = report_of(pytester.path)["claims"][0]
     assert (claim["seeds"], claim["max_n"]) == ([7, 3, 9, 11, 5], 5)
@@ -206,7 +220,7 @@ def test_fewer_seeds_than_the_first_look_are_refused_before_training(pytester, g
 
 
 HOSTILE = {
-    "returns nothing": ("pass", "*returned None*"),
+    "returns nothing": ("pass", "*returned nothing*"),
     "returns text": ("return {'auc': 'high'}", "*'auc'*"),
     "returns a complex number": ("return {'auc': 1j}", "*'auc'*"),
     "returns None for a metric": ("return {'auc': None}", "*'auc'*"),
@@ -215,14 +229,19 @@ HOSTILE = {
     "calls sys.exit": ("import sys; sys.exit(3)", "*exit*"),
     "raises": ("raise ValueError('no such file')", "*ValueError: no such file*"),
     "skips": ("import pytest; pytest.skip('not today')", "*not today*"),
-    "returns NaN on seed 3": ("return {'auc': float('nan') if run.seed == 3 else 0.9 + run.seed / 100}", "*auc*nan*"),
+    "returns NaN on seed 3": (
+        "return {'auc': float('nan') if run.seed == 3 else 0.9 + run.seed / 100}",
+        "*auc*nan*",
+    ),
     "runs out of memory": ("raise MemoryError", "*out of memory*"),
 }
 
 
 @pytest.mark.parametrize(("body", "says"), HOSTILE.values(), ids=HOSTILE)
 def test_a_training_run_that_fails_is_undecided_with_one_clear_message(pytester, gates, body, says):
-    source = TRAIN + f"""
+    source = (
+        TRAIN
+        + f"""
 def hostile(run):
     {body}
 
@@ -232,6 +251,7 @@ def test_hostile(arm):
 def test_other(arm):
     assert arm(train)["auc"] > 0.7
 """
+    )
     result = gates(source)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines([says])

@@ -277,13 +277,18 @@ def _ended_by_failure(
     return Judgement(
         verdict=Verdict.UNDECIDED,
         ended=Ended.FAILED_RUN,
-        reason=f"the training run of {name} at place {index} of its seeds failed ({failure.kind}): {failure.message}",
+        reason=f"the training run of {name} under {_seed(outcomes[arm], index)} failed ({failure.kind}): {failure.message}",
         n=index,
         parts=judged,
         failed_index=index,
         remedy="A failed training run is a result, and no seed is dropped in silence. Mend the training function, or claim on "
         "what it does when it diverges.",
     )
+
+
+def _seed(results: Sequence[RunResult], index: int) -> str:
+    seed = results[index].seed
+    return f"seed {seed}" if seed is not None else f"place {index} of its results"
 
 
 # --- what must agree over runs
@@ -295,8 +300,9 @@ def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], us
             result = outcomes[term.arm][index]
             if term.metric not in result.metrics:
                 own = ", ".join(repr(name) for name in result.metrics)
+                seed = _seed(outcomes[term.arm], index)
                 raise MetricError(
-                    f"{term.arm.label} returned metric {term.metric!r} for its first seed but not at place {index} "
+                    f"{term.arm.label} returned metric {term.metric!r} for its first seed but not under {seed} "
                     f"({own}). Every training "
                     "run has to return the same names, whatever the seed."
                 )
@@ -317,8 +323,9 @@ def _check_wildcards(
         ]
         if found != expected:
             only = ", ".join(repr(name) for name in sorted(set(found) ^ set(expected)))
+            seed = _seed(outcomes[claim.arms[0]], index)
             raise MetricError(
-                f"{claim.statement}: the names that * stands for change between seeds ({only} at place {index}). "
+                f"{claim.statement}: the names that * stands for change between seeds ({only} under {seed}). "
                 "Every training run has "
                 "to return the same names, whatever the seed."
             )

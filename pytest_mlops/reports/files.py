@@ -84,6 +84,7 @@ def read(path: Path) -> Report:
     Returns
     -------
     Report
+        What it says, escaped nowhere: renderings do that.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pytest_mlops.reports.figures import finite
 from pytest_mlops.reports.text import pad, printable
 
-_NUMBER = 11
+_NUMBER = 12
 
 
 def progress_line(

@@ -145,16 +145,20 @@ def _part(
     return [*_drawn(numbers, draw, indent, width), *why]
 
 
-def failed_run(run: FailedRun, width: int, unicode: bool, count: int) -> Iterator[str]:
-    """One failed training run: what, why, and the last lines that it printed (or of its traceback).
+def failed_run(
+    run: FailedRun, width: int, unicode: bool, count: int, *, known: bool = False
+) -> Iterator[str]:
+    """One failed training run: what, why (unless ``known``), and the last lines that it printed (or of its traceback).
 
     The gutter keeps printed lines such as ``::error::`` from being taken for commands by CI.
     """
     gutter = "    \u2502 " if unicode else "    | "
     yield from wrap(f"{printable(run.label)}, seed {run.seed}", width, first="  ", rest="    ")
     kind, message = printable(run.kind), printable(run.message)
-    yield from wrap(message if message.startswith(kind) else f"{kind}: {message}", width, first="    ")
-    for row in tail(run.output, count) or tail(run.traceback, count):
+    if not known:
+        yield from wrap(message if message.startswith(kind) else f"{kind}: {message}", width, first="    ")
+    rows = tail(run.output, count) or tail(run.traceback, count)
+    for row in rows if " ".join(run.traceback.split()) != message else []:
         yield from wrap(row, width, first=gutter, rest=gutter) if row.strip() else [gutter.rstrip()]
 
 

@@ -167,6 +167,7 @@ class Laboratory:
         # No result of the training: not stored, so that the next session tries again.
         return RunResult(
             key=key.digest,
+            seed=key.seed,
             metrics={},
             failure=Failure(kind="lost", message=f"the machine lost it twice: {reason}"),
         )

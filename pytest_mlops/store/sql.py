@@ -184,6 +184,7 @@ def _result(row: sa.Row[Any], metric_rows: Sequence[sa.Row[Any]]) -> RunResult:
     curves = json.loads(row.curves)
     return RunResult(
         key=row.key,
+        seed=row.seed,
         metrics={metric.name: metric.value for metric in metric_rows},
         yes_no=frozenset(metric.name for metric in metric_rows if metric.yes_no),
         curves={name: tuple((float(x), float(y)) for x, y in points) for name, points in curves.items()},

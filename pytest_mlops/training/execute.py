@@ -140,6 +140,7 @@ def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str]) 
         ]
     return RunResult(
         key=spec.key.digest,
+        seed=spec.key.seed,
         metrics={**finite, **outcome.measured, **failed},
         yes_no=frozenset({*(outcome.metrics.yes_no & finite.keys()), "failed"}),
         curves=outcome.curves,

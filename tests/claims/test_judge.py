@@ -29,7 +29,10 @@ def runs(values, weights=None, yes_no=(), **others):
     return [
         RunResult(
             key=str(index),
-            metrics={"auc": float(value), **{name: float(numbers[index]) for name, numbers in others.items()}},
+            metrics={
+                "auc": float(value),
+                **{name: float(numbers[index]) for name, numbers in others.items()},
+            },
             weights=weights[index] if weights else None,
             yes_no=frozenset(yes_no),
         )
@@ -38,7 +41,9 @@ def runs(values, weights=None, yes_no=(), **others):
 
 
 def failed(kind="error"):
-    return RunResult(key="x", metrics={}, failure=Failure(kind=kind, message="loss exploded", traceback="line 3"))
+    return RunResult(
+        key="x", metrics={}, failure=Failure(kind=kind, message="loss exploded", traceback="line 3")
+    )
 
 
 rng = np.random.default_rng(0)
@@ -96,7 +101,11 @@ def test_pairs_beyond_the_deciding_one_are_known_and_not_used():
     claim = candidate["auc"] > baseline["auc"]
     first = verdict_of(claim, GAIN, BASE)
     short = verdict_of(claim, GAIN[: first.n], BASE[: first.n])
-    assert (first.verdict, first.n, first.parts[0].estimate) == (short.verdict, short.n, short.parts[0].estimate)
+    assert (first.verdict, first.n, first.parts[0].estimate) == (
+        short.verdict,
+        short.n,
+        short.parts[0].estimate,
+    )
     assert len(first.parts[0].contrasts) == 30
 
 
@@ -204,7 +213,7 @@ def test_a_metric_that_is_missing_at_a_later_seed_is_named():
     metrics = dict(outcomes[candidate][4].metrics)
     del metrics["extra"]
     outcomes[candidate][4] = RunResult(key="4", metrics=metrics)
-    with pytest.raises(MetricError, match="not at place 4"):
+    with pytest.raises(MetricError, match="not under place 4"):
         judge(candidate["extra"] > baseline["extra"], outcomes, TEST)
 
 
@@ -221,7 +230,12 @@ def sited(offset, sites, n=30, seed=1):
     """Runs with auc/<site>: the site's gain plus noise."""
     noise = np.random.default_rng(seed).normal(size=(n, len(sites))) * 0.01
     return [
-        RunResult(key=str(i), metrics={f"auc/{site}": offset + gain + noise[i, j] for j, (site, gain) in enumerate(sites.items())})
+        RunResult(
+            key=str(i),
+            metrics={
+                f"auc/{site}": offset + gain + noise[i, j] for j, (site, gain) in enumerate(sites.items())
+            },
+        )
         for i in range(n)
     ]
 
@@ -274,7 +288,9 @@ def test_names_that_change_between_seeds_are_named():
 
 def test_built_in_metrics_are_no_parts():
     left = [RunResult(key=r.key, metrics={**r.metrics, "seconds": 1.0}) for r in sited(0.9, {"a": 0.1})]
-    right = [RunResult(key=r.key, metrics={**r.metrics, "seconds": 2.0}) for r in sited(0.9, {"a": 0.0}, seed=2)]
+    right = [
+        RunResult(key=r.key, metrics={**r.metrics, "seconds": 2.0}) for r in sited(0.9, {"a": 0.0}, seed=2)
+    ]
     judgement = judge_sites(left, right, candidate["*"] > baseline["*"])
     assert [part.name for part in judgement.parts] == ["auc/a"]
 

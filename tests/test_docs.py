@@ -98,3 +98,19 @@ def test_the_tutorials_recorded_results_decide(tmp_path):
     ]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_test_that_the_promises_name_exists():
+    text = (ROOT / "tests" / "promises" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(test_\w+)(?!\w*\.py)`", text)) - {"test_error_rates"}
+    tests = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 30
+    assert not [name for name in named if f"def {name}(" not in tests]
+
+
+def test_every_file_that_the_promises_name_exists():
+    page = ROOT / "tests" / "promises" / "README.md"
+    for target in re.findall(
+        r"`((?:\.\./|test_)[\w/.]+?\.py|benchmarks/\w+\.py)", page.read_text(encoding="utf-8")
+    ):
+        assert (page.parent / target).exists() or (ROOT / target).exists(), target

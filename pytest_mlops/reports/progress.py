@@ -50,8 +50,8 @@ def progress_line(
     Examples
     --------
     >>> numbers = dict(contrast=0.01, estimate=0.02, t=2.5, needed=4.21, seconds=4.2)
-    >>> progress_line(gate="t.py::test_a", pair=3, max_pairs=30, values={}, **numbers, reused=True)[:25]
-    't.py::test_a  pair  3/30 '
+    >>> progress_line(gate="t.py::test_a", pair=3, max_pairs=30, values={}, **numbers, reused=True)[:18]
+    'test_a  pair  3/30'
     """
     digits = len(str(max_pairs))
     cells = [printable(gate.rpartition("::")[2]), f"pair {pair:>{digits}}/{max_pairs}"]

@@ -35,7 +35,15 @@ def measured():
     folder = Path(__file__).parent
     with tempfile.TemporaryDirectory() as report:
         seeds = [f"--mlops-min-seeds={SEEDS}", f"--mlops-max-seeds={SEEDS}"]
-        command = [sys.executable, "-m", "pytest", "--mlops", *seeds, f"--mlops-report={report}", "single_runs.py"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--mlops",
+            *seeds,
+            f"--mlops-report={report}",
+            "single_runs.py",
+        ]
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         claims = json.loads(Path(report, "report.json").read_text(encoding="utf-8"))["claims"]
     accuracy = {claim["test"].rpartition("::")[2]: np.array(claim["contrasts"]) for claim in claims}
@@ -66,7 +74,9 @@ def main():
     half = SEEDS // 2
     other_seed = candidate[half:] - baseline[:half]  # each run is used once: independent comparisons
     error = same_seed.std(ddof=1) / np.sqrt(SEEDS)
-    print(f"accuracy of a run     {baseline.mean():.4f}, standard deviation over seeds {baseline.std(ddof=1):.4f}")
+    print(
+        f"accuracy of a run     {baseline.mean():.4f}, standard deviation over seeds {baseline.std(ddof=1):.4f}"
+    )
     print(f"true gain             {same_seed.mean():+.4f} +- {error:.4f}")
     for name, gains in (("another seed", other_seed), ("the same seed", same_seed)):
         print(f"one run of each arm, the candidate under {name}:")

@@ -15,7 +15,9 @@ class Net(nn.Module):
     def __init__(self, width, batch_norm):
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(64, width), nn.Linear(width, width)])
-        self.norms = nn.ModuleList([nn.BatchNorm1d(width) if batch_norm else nn.Identity() for _ in self.layers])
+        self.norms = nn.ModuleList(
+            [nn.BatchNorm1d(width) if batch_norm else nn.Identity() for _ in self.layers]
+        )
         self.head = nn.Linear(width, 10)
 
     def forward(self, x):

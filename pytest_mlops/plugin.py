@@ -89,11 +89,13 @@ def _configured(config: pytest.Config, option: Option) -> object:
 
 
 def _start(config: pytest.Config, settings: Settings) -> Session:
+    from pytest_mlops import fingerprint
     from pytest_mlops.executors.inline import InlineExecutor
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
     from pytest_mlops.session.reporting import line_writer, live_output
     from pytest_mlops.session.session import Session
 
+    fingerprint.forget()
     laboratory = Laboratory(
         open_store=lambda: open_sqlite(settings.store, config.rootpath),
         open_executor=lambda: InlineExecutor(echo=live_output(config)),
@@ -121,10 +123,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_gate(item: pytest.Item) -> bool:
-    return (
-        not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-        or item.get_closest_marker("mlops") is not None
-    )
+    return item.get_closest_marker("mlops") is not None or any(_is_ours(item, name) for name in FIXTURES)
+
+
+def _is_ours(item: pytest.Item, name: str) -> bool:
+    """Whether the test's fixture of that name is ours, or built on it: a project may have an ``arm`` of its own."""
+    if name not in getattr(item, "fixturenames", ()):
+        return False
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = info.name2fixturedefs.get(name, ()) if info is not None else ()
+    for definition in reversed(definitions):
+        if definition.func.__module__ == "pytest_mlops.fixtures":
+            return True
+        if name not in definition.argnames:
+            return False
+    return True
 
 
 def _marker(item: pytest.Item) -> dict[str, object]:
@@ -154,7 +167,11 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     settings = item.stash.get(_SETTINGS, None) or _settings(item.config, {})
     session.begin(item.nodeid, settings, is_gate=_is_gate(item))
-    return (yield from _watched(session))
+    try:
+        return (yield from _watched(session))
+    except BaseException as error:
+        _guard_ending(session, error)
+        raise
 
 
 @pytest.hookimpl(wrapper=True)
@@ -165,8 +182,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     try:
         result = yield from _watched(session)
-    except BaseException:
-        session.objection()  # looked at: what failed needs no guard
+    except BaseException as error:
+        _guard_ending(session, error)
         raise
     _guard(session.objection())
     return result
@@ -183,6 +200,13 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     return result
 
 
+def _guard_ending(session: Session, error: BaseException) -> None:
+    """What failed needs no guard; a skip or imperative xfail after a claim that did not PASS would be green."""
+    objection = session.objection(final=True)
+    if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
+        _guard(objection)
+
+
 def _guard(objection: str | None) -> None:
     if objection is not None:
         pytest.fail(f"{objection}\n  (docs/messages.md#guard)", pytrace=False)
@@ -192,7 +216,7 @@ def _watched(session: Session) -> Generator[None, object, object]:
     """Attach the evidence to whatever the test raises, and cut our own frames off its traceback."""
     try:
         return (yield)
-    except Exception as error:
+    except (Exception, pytest.fail.Exception) as error:
         from pytest_mlops.session.reporting import without_our_frames
 
         for note in session.evidence():
@@ -214,9 +238,9 @@ def pytest_runtest_makereport(
         return report
     from pytest_mlops.session.reporting import properties, refuse_undecided_xfail, to_plain
 
-    if call.when == "call":
+    if call.when != "teardown":
         refuse_undecided_xfail(item, report, session)
-    elif call.when == "teardown":
+    else:
         record = session.end()
         if record is not None:
             report.user_properties = [*report.user_properties, *properties(record)]

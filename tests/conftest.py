@@ -10,10 +10,13 @@ import pytest_mlops.reports.files
 import pytest_mlops.stats.sequential
 import pytest_mlops.store.sql
 import pytest_mlops.training.execute  # noqa: F401
+from pytest_mlops._optional import installed
 
-torch = pytest.importorskip("torch")
-torch.use_deterministic_algorithms(False)  # imports more of torch, and so does the first optimizer
-torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+if installed("torch"):
+    import torch
+
+    torch.use_deterministic_algorithms(False)  # imports more of torch, and so does the first optimizer
+    torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
 
 # Plugins of ours that would be loaded anew in every one of these sessions, and shuffle it.
 ADDOPTS = "-p no:randomly -p no:hypothesispytest"

@@ -367,3 +367,74 @@ def test_partial(arm):
 def test_static(arm):
     assert arm(Trainer.fit)["auc"] > 0.7
 """).assert_outcomes(passed=4)
+
+
+def test_a_run_that_changes_its_parameters_changes_nobody_elses(pytester, gates):
+    gates("""
+def train(run, *, options, history=[]):
+    options["lr"] *= 0.5
+    history.append(run.seed)
+    return {"lr": options["lr"] + 1e-3 * run.rng("n").normal(), "length": float(len(history))}
+
+def test_options(arm):
+    options = {"lr": 1.0}
+    first = arm(train, options=options)
+    options["lr"] = 9.0
+    assert first["lr"] > 0.4
+    assert first["lr"] < 0.6
+    assert options == {"lr": 9.0}
+""").assert_outcomes(passed=1)
+    assert report_of(pytester.path)["claims"][0]["n"] == 5
+
+
+def test_code_that_changes_while_pytest_runs_is_not_trained_under_a_wrong_key(gates):
+    result = gates(
+        TRAIN
+        + """
+from pathlib import Path
+
+def test_first(arm):
+    assert arm(train)["auc"] > 0.7
+    Path(__file__).write_text(Path(__file__).read_text() + "# edited\\n")
+    assert arm(train, gain=0.1)["auc"] > 0.7
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*changed while pytest was running*"])
+
+
+def test_a_secret_as_parameter_is_refused_and_never_shown(gates, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "hush-hush-1234")
+    result = gates("""
+import os
+
+def train(run, *, token):
+    return {"auc": 0.9}
+
+def test_secret(arm):
+    assert arm(train, token=os.environ["MY_TOKEN"])["auc"] > 0.7
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*MY_TOKEN, which looks like a secret*"])
+    assert "hush-hush" not in result.stdout.str()
+
+
+def test_files_that_loaded_data_point_to_are_keyed_by_content(pytester, gates):
+    file = pytester.path / "image.txt"
+    source = """
+from pathlib import Path
+
+def load():
+    return [Path(__file__).parent / "image.txt"]
+
+def train(run):
+    return {"auc": float(run.data[0].read_text()) + 0.01 * run.rng("n").normal()}
+
+def test_data(arm):
+    assert arm(train).using(data=load)["auc"] > 0.5
+"""
+    file.write_text("0.9")
+    gates(source).assert_outcomes(passed=1)
+    file.write_text("0.8")
+    gates(source)
+    assert report_of(pytester.path)["session"]["trained"] > 0

@@ -177,6 +177,62 @@ def test_a_claim_asked_at_import_is_refused(pytester, gates):
     result.stdout.fnmatch_lines(["*claims are asked inside a gate*"])
 
 
+@pytest.mark.parametrize("ending", ["pytest.skip('not now')", "pytest.xfail('not now')"])
+def test_a_skip_or_xfail_after_a_claim_that_did_not_pass_is_failed(gates, ending):
+    result = gates(f"""
+def test_gate(unclear, baseline):
+    if not unclear["auc"] > baseline["auc"]:
+        {ending}
+""")
+    result.assert_outcomes(failed=1)
+
+
+def test_a_skip_before_any_claim_is_a_skip(gates):
+    gates("""
+        def test_gate(better, baseline):
+            pytest.skip("not now")
+    """).assert_outcomes(skipped=1)
+
+
+def test_a_claim_shared_by_gates_is_asked_in_each_with_its_own_options(gates):
+    result = gates("""
+        @pytest.fixture(scope="module")
+        def claim(unclear, baseline):
+            return unclear["auc"] > baseline["auc"]
+
+        def test_first(claim):
+            assert claim
+
+        def test_second(claim):
+            assert not claim
+    """)
+    result.assert_outcomes(failed=2)
+
+
+def test_an_arm_fixture_of_the_projects_own_makes_no_gate(pytester, project):
+    project("""
+        @pytest.fixture
+        def arm():
+            return "a robot's"
+
+        def test_robot(arm):
+            assert arm == "a robot's"
+    """)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_an_arm_fixture_built_on_ours_makes_a_gate(pytester, project):
+    project("""
+        @pytest.fixture
+        def arm(arm):
+            return arm
+
+        def test_gate(arm):
+            pass
+    """)
+    pytester.runpytest_inprocess().assert_outcomes(skipped=1)
+
+
 # --- expected failures
 
 
@@ -217,6 +273,20 @@ def test_gate(unclear, worse, baseline):
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*strict xfail expects a FAIL*"])
+
+
+def test_strict_xfail_does_not_accept_an_undecided_claim_of_a_fixture(gates):
+    result = gates("""
+        @pytest.fixture
+        def shown(unclear, baseline):
+            assert unclear["auc"] > baseline["auc"]
+
+        @pytest.mark.xfail(strict=True)
+        def test_gate(shown):
+            pass
+    """)
+    assert result.parseoutcomes().get("xfailed", 0) == 0
+    assert result.ret == 1
 
 
 def test_strict_xfail_of_a_claim_that_holds_fails(gates):

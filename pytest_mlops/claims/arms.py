@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import inspect
@@ -268,6 +269,7 @@ def _bind(function: Any, parameters: Mapping[str, Any]) -> Training:
             '  Write: def train(run, *, lr=1e-3): ...; return {"auc": 0.91}   and   arm(train, lr=3e-3)'
         )
     name = fingerprint.describe(function)
+    parameters = _copied(parameters)  # a value: what the user changes later is another arm
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -292,7 +294,13 @@ def _bind(function: Any, parameters: Mapping[str, Any]) -> Training:
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             values.update(values.pop(parameter.name, {}))
-    return Training(function=function, given=dict(parameters), bound=values)
+    return Training(function=function, given=parameters, bound=values)
+
+
+def _copied(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in parameters.items():
+        fingerprint.key_of(value, name=name)  # refuse what has no key, before anything large is copied
+    return {name: copy.deepcopy(value) for name, value in parameters.items()}
 
 
 def _check_names(function: str, signature: inspect.Signature, parameters: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -54,7 +54,6 @@ class Claim:
     """Variables' names where the claim stands, by the identity of the arm that they hold."""
     file: str
     line: int
-    _answers: list[Judgement] = field(default_factory=list, repr=False)
 
     @cached_property
     def difference(self) -> Expression:
@@ -125,20 +124,13 @@ class Claim:
         return parts
 
     def judgement(self) -> Judgement:
-        """Train until the claim is decided, once; the same answer ever after."""
-        if not self._answers:
-            asking = self.arms[0].asking
-            if asking is None:
-                raise ClaimError(
-                    f"{self.statement}: claims are asked inside a gate, under pytest --mlops, with arms of the arm fixture."
-                )
-            self._answers.append(asking.ask(self))
-        return self._answers[0]
-
-    @property
-    def asked(self) -> bool:
-        """Whether its truth was asked for."""
-        return bool(self._answers)
+        """Train until the claim is decided, by the options of the gate that asks."""
+        asking = self.arms[0].asking
+        if asking is None:
+            raise ClaimError(
+                f"{self.statement}: claims are asked inside a gate, under pytest --mlops, with arms of the arm fixture."
+            )
+        return asking.ask(self)
 
     def __bool__(self) -> bool:
         return self.judgement().passed

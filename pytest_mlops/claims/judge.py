@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates
 from pytest_mlops.errors import MetricError
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _EPSILON = 2.0**-52
 
@@ -140,8 +144,11 @@ def judge(
         return _ended_by_failure(claim, outcomes, 0, ())
     names = {arm: list(outcomes[arm][0].metrics) for arm in claim.arms}
     parts = claim.parts(names)
+    yes_no = {
+        arm: frozenset().union(*(result.yes_no for result in outcomes[arm][:usable])) for arm in claim.arms
+    }
     for part in parts:
-        refuse_rates(claim, part, {arm: outcomes[arm][0].yes_no for arm in claim.arms})
+        refuse_rates(claim, part, yes_no)
         _check_every_run(part, outcomes, usable)
     _check_wildcards(claim, parts, outcomes, usable)
     identical = _identical(claim, outcomes, min(usable, int(test.looks[0])))
@@ -191,6 +198,8 @@ def _judge_part(
     resolution = 4 * _EPSILON * float((np.abs(values).sum(axis=1) + abs(claim.margin)).max())
     contrasts = direction * (differences - claim.margin)
     decision = test.decide(contrasts, identical=identical, resolution=resolution, parts=parts)
+    if decision.reason == Reason.IDENTICAL and decision.verdict == Verdict.PASS:
+        decision = _all_identical(claim, outcomes, contrasts, test, decision, resolution)
     ends = sorted(direction * limit + claim.margin for limit in decision.interval)
     return PartJudgement(
         name=part.name,
@@ -200,6 +209,25 @@ def _judge_part(
         contrasts=tuple(differences.tolist()),
         sides=_sides(part, outcomes, decision.n),
     )
+
+
+def _all_identical(
+    claim: Claim,
+    outcomes: Mapping[Arm, Sequence[RunResult]],
+    contrasts: np.ndarray,
+    test: SequentialTest,
+    passed: Decision,
+    resolution: float,
+) -> Decision:
+    """Identical runs PASS only when all pairs up to the last look are identical.
+
+    A change after training (post-processing, a threshold) leaves the weights alone and may harm a tenth of the
+    seeds: five pairs show nothing of it with probability 0.59, thirty with 0.04.
+    """
+    most = int(test.looks[-1])
+    if len(contrasts) >= most and _identical(claim, outcomes, most):
+        return replace(passed, n=most)
+    return test.decide(contrasts, resolution=resolution)
 
 
 def _sides(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> tuple[Side, ...]:

@@ -10,6 +10,16 @@ from pytest_mlops.fingerprint.code import Code, fingerprint
 from pytest_mlops.fingerprint.content import path_content
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
+from pytest_mlops.fingerprint.syntax import forget
 from pytest_mlops.fingerprint.values import describe
 
-__all__ = ["Code", "content_of", "describe", "fingerprint", "key_of", "path_content", "versions"]
+__all__ = [
+    "Code",
+    "content_of",
+    "describe",
+    "fingerprint",
+    "forget",
+    "key_of",
+    "path_content",
+    "versions",
+]

@@ -234,16 +234,19 @@ class _Walk:
         if file in self._files:
             return
         self._files.add(file)
-        tree = syntax.tree_of(file)
-        self._note(module_name, syntax.normalised(tree))
         module = sys.modules.get(module_name)
         package = getattr(module, "__package__", None)
         if package is None:
             package = module_name if Path(file).name == "__init__.py" else module_name.rpartition(".")[0]
-        self._imports(tree, package)
+        digest, imports = syntax.whole_file(file, package)
+        self._note(module_name, digest)
+        self._follow(imports)
 
     def _imports(self, node: ast.AST, package: str) -> None:
-        for found in syntax.imports_in(node, package=package):
+        self._follow(syntax.imports_in(node, package=package))
+
+    def _follow(self, imports: Iterable[syntax.Import]) -> None:
+        for found in imports:
             parts = found.module.split(".")
             for depth in range(1, len(parts) + 1):
                 self._module_by_name(".".join(parts[:depth]))
@@ -307,5 +310,10 @@ def _origin(name: str) -> str | None:
 
 
 def _bytecode(code: CodeType) -> list[Any]:
-    constants = [_bytecode(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    constants = [_bytecode(c) if isinstance(c, CodeType) else _constant(c) for c in code.co_consts]
     return [code.co_code.hex(), list(code.co_names), constants]
+
+
+def _constant(value: Any) -> str:
+    """Text of a constant; a frozenset's order depends on the process's hash seed."""
+    return repr(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)

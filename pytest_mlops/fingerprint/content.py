@@ -89,6 +89,8 @@ def _feed(whole: Any, value: Any, name: str, code: CodeOf, above: list[int]) -> 
     whole.update(f"{kind.__module__}.{kind.__qualname__}:".encode())
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | Path):
         text = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        if isinstance(value, Path) and value.exists():
+            text += path_content(value).encode()
         whole.update(f"{len(text)}:".encode() + text)
     elif array_like(value):
         _feed_array(whole, value, name, code, above)

@@ -6,22 +6,59 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType
+
+from pytest_mlops.errors import ParameterError
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TREES: dict[str, tuple[tuple[int, int], ast.Module]] = {}
+_SEEN: dict[str, tuple[int, int]] = {}
+
+
+def forget() -> None:
+    """A new pytest session begins: files may have changed since the last one."""
+    _SEEN.clear()
 
 
 def tree_of(file: str) -> ast.Module:
-    """The parsed file, cached by its size and time of change."""
-    status = Path(file).stat()
-    stamp = (status.st_size, status.st_mtime_ns)
+    """The parsed file, cached by its size and time of change.
+
+    Raises
+    ------
+    ParameterError
+        If the file changed in this session: what would train is the code that was imported before.
+    """
+    stamp = _stamp(file)
+    if _SEEN.setdefault(file, stamp) != stamp:
+        raise ParameterError(
+            f"{file} changed while pytest was running: what would train is the old code, and its results would be kept under the "
+            "new one's key. Start pytest again."
+        )
     known = _TREES.get(file)
     if known is None or known[0] != stamp:
         _TREES[file] = known = (stamp, ast.parse(Path(file).read_bytes()))
     return known[1]
+
+
+def _stamp(file: str) -> tuple[int, int]:
+    status = Path(file).stat()
+    return (status.st_size, status.st_mtime_ns)
+
+
+def whole_file(file: str, package: str) -> tuple[str, tuple[Import, ...]]:
+    """The normalised hash of a whole file, and what it imports."""
+    tree_of(file)
+    return _whole_file(file, _stamp(file), package)
+
+
+@lru_cache(maxsize=10_000)
+def _whole_file(file: str, stamp: tuple[int, int], package: str) -> tuple[str, tuple[Import, ...]]:
+    del stamp  # part of the cache's key
+    tree = tree_of(file)
+    return normalised(tree), tuple(imports_in(tree, package=package))
 
 
 def normalised(node: ast.AST) -> str:

@@ -148,7 +148,7 @@ class Laboratory:
         spec = RunSpec(
             key=key,
             function=source.function,
-            given=source.given,
+            given=_handed_over(source),
             index=index,
             data=prepared.data,
             device=prepared.place.device,
@@ -162,6 +162,7 @@ class Laboratory:
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if not isinstance(ending.outcome, Lost):
+                self._known[key.digest] = ending.outcome  # a store that fails now does not cost the run
                 return self.store.put(key, ending.outcome)
             reason = ending.outcome.reason
         # No result of the training: not stored, so that the next session tries again.
@@ -189,6 +190,12 @@ class Laboratory:
             self._executor.close()
         if self._store is not None:
             self._store.close()
+
+
+def _handed_over(training: Training) -> dict[str, Any]:
+    """What was given, and defaults that a run could change for the next one: each run gets copies."""
+    mutable = {name: value for name, value in training.bound.items() if isinstance(value, list | dict | set)}
+    return {**mutable, **training.given}
 
 
 def _contents(declared: Any) -> Any:

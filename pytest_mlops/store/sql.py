@@ -122,7 +122,9 @@ def _engine(url: str) -> sa.Engine:
         # pysqlite would begin a read transaction late and upgrade it, which fails at once when another process writes.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
+        tables = cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables or cursor.execute("PRAGMA user_version").fetchone()[0]:
+            cursor.execute("PRAGMA journal_mode = WAL")  # writes to the file, so not to somebody else's
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
@@ -138,7 +140,7 @@ def _make_folder(folder: Path) -> None:
     """The store's folder, with a .gitignore where it is new: results do not belong into commits by accident."""
     try:
         if not folder.exists():
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)  # another process may be faster
             (folder / ".gitignore").write_text("# made by pytest-mlops\n*\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(
@@ -148,6 +150,13 @@ def _make_folder(folder: Path) -> None:
 
 def _check_version(connection: sa.Connection, url: str) -> None:
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    tables = connection.exec_driver_sql(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+    ).scalar_one()
+    if version == 0 and tables:
+        raise StoreError(
+            f"{url} is a database of something else, and was left alone. Choose another with --mlops-store=URL."
+        )
     if version > schema.VERSION:
         raise StoreError(
             f"The store {url} was written by a newer version of pytest-mlops (tables {version}, this one "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -78,7 +79,7 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
         with protected(spec.data):
             meter.start()
             try:
-                returned = spec.function(run, **spec.given)
+                returned = spec.function(run, **copy.deepcopy(dict(spec.given)))  # each run its own
             finally:
                 meter.stop()
             outcome.metrics = read_metrics(returned)

@@ -82,3 +82,15 @@ os.kill(os.getpid(), signal.SIGKILL)
     store = open_at(tmp_path / "runs.sqlite")
     assert store.get(a_key()) == a_result(a_key())
     store.close()
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path):
+    file = tmp_path / "theirs.sqlite"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE runs (run_uuid TEXT)")
+    connection.commit()
+    connection.close()
+    before = file.read_bytes()
+    with pytest.raises(StoreError, match="something else"):
+        open_at(file)
+    assert file.read_bytes() == before

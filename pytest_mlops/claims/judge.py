@@ -309,8 +309,8 @@ def _ended_by_failure(
         n=index,
         parts=judged,
         failed_index=index,
-        remedy="A failed training run is a result, and no seed is dropped in silence. Mend the training function, or claim on "
-        "what it does when it diverges.",
+        remedy="A failed training run is a result, kept like others, and no seed is dropped in silence. "
+        "Mend the training function; if the machine was to blame, train it again in a fresh store (--mlops-store=sqlite:///fresh.sqlite).",
     )
 
 

@@ -48,7 +48,7 @@ def isolated(*, seed: int, device: str, threads: int, deterministic: bool) -> It
         stack.enter_context(global_generators_kept())
         stack.enter_context(np.errstate())
         stack.enter_context(np.printoptions())
-        for keep in (_process, _environment, _folder, _signals, _figures):
+        for keep in (_process, _environment, _folder, _signals, _figures, _compiler):
             stack.callback(_put_back, keep(), keep.__name__.strip("_"), messages)
         stack.enter_context(_thread_pools(threads))
         if torch is not None:
@@ -67,6 +67,17 @@ def _put_back(restore: Restore, what: str, messages: list[str]) -> None:
         messages.append(
             f"could not put back {what} as before the training run: {type(error).__name__}: {error}"
         )
+
+
+def _compiler() -> Restore:
+    """torch.compile gives up on a class after eight variants: each run starts with none."""
+
+    def forget() -> None:
+        dynamo: Any = sys.modules.get("torch._dynamo")
+        if dynamo is not None:
+            dynamo.reset()
+
+    return forget
 
 
 def _cublas(torch: Any) -> list[str]:

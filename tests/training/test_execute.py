@@ -442,6 +442,23 @@ def test_keras_and_tensorflow_are_seeded_when_loaded(train, monkeypatch):
     assert seeds == [9, 9]
 
 
+def test_every_run_compiles_as_if_it_were_the_first(train):
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(1)
+        return graph.forward
+
+    def compiles(run, width):
+        layer = torch.compile(torch.nn.Linear(width, 1), backend=backend)
+        return {"out": float(layer(torch.ones(1, width)).sum())}
+
+    # torch gives up on a class after eight variants, unless it is told to forget them.
+    for width in range(1, 12):
+        assert train(compiles, width=width).failure is None
+    assert len(compiled) == 11
+
+
 # --- identity
 
 

@@ -94,6 +94,8 @@ class _Walk:
             self._class(value)
         elif isinstance(value, ModuleType):
             self._module(value)
+        elif callable(getattr(value, "__wrapped__", None)):  # functools.lru_cache and its like
+            self.visit(value.__wrapped__)
         elif isinstance(value, BuiltinFunctionType) or hasattr(value, "__qualname__"):
             self._foreign(value)
         else:

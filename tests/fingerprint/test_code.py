@@ -1,5 +1,6 @@
 """A run is trained again exactly when something that its function reaches has changed."""
 
+import functools
 import subprocess
 import sys
 import textwrap
@@ -157,6 +158,11 @@ def test_a_captured_value_counts():
 
     assert fingerprint(make(1)).digest != fingerprint(make(2)).digest
     assert fingerprint(make(1)).digest == fingerprint(make(1)).digest
+
+
+def test_a_cached_function_counts_by_what_it_wraps():
+    one, two = (lambda run: 1), (lambda run: 2)
+    assert fingerprint(functools.lru_cache(one)).digest != fingerprint(functools.lru_cache(two)).digest
 
 
 def test_recursive_functions_end():

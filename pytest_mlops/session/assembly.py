@@ -36,6 +36,8 @@ class Assembly:
         """Take notice of a finished phase of a test: ``setup``, ``call`` or ``teardown``."""
         if when == "setup":
             self._outcomes.pop(test, None)
+        if outcome not in _OUTCOMES:  # "rerun" of pytest-rerunfailures: the test comes again
+            return
         if outcome == "failed" and when != "call":
             self._outcomes[test] = "error"
         elif when == "call" or outcome == "skipped":

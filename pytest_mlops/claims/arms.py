@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -371,12 +371,13 @@ def _recording(metrics: Mapping[str, Iterable[float]]) -> Recording:
     for name, numbers in metrics.items():
         if not isinstance(name, str) or not name or "*" in name:
             raise MetricError(f"{name!r} is no metric name: expected text without '*'.")
-        if isinstance(numbers, str | bytes) or not isinstance(numbers, Iterable):
+        if isinstance(numbers, str | bytes | Mapping | Set) or not isinstance(numbers, Iterable):
             raise MetricError(
-                f"recorded metric {name!r}: expected a list of numbers, one a training run, got {type(numbers).__name__}."
+                f"recorded metric {name!r}: expected a list of numbers in seed order, one a training run, got a "
+                f"{type(numbers).__name__}."
             )
         items = list(numbers)
-        if items and all(type(item).__name__ in ("bool", "bool_") for item in items):
+        if any(type(item).__name__ in ("bool", "bool_") for item in items):
             yes_no.add(name)
         values[name] = tuple(_number(name, index, item) for index, item in enumerate(items))
     lengths = {name: len(numbers) for name, numbers in values.items()}

@@ -160,29 +160,39 @@ def properties(record: GateRecord) -> list[tuple[str, object]]:
     return found
 
 
-def refuse_undecided_xfail(item: pytest.Item, report: pytest.TestReport, session: Session) -> None:
-    """A strict xfail states that the claim is false; only a FAIL shows that."""
+def refuse_green(item: pytest.Item, report: pytest.TestReport, session: Session) -> None:
+    """Fail a phase that is about to be reported as skipped or expected to fail, and hides a claim that did not PASS.
+
+    What raises on its own way out is guarded there. This one looks at what pytest made of it: skips and expected
+    failures of ``unittest`` never pass through our hooks, and an xfail mark also covers setup and teardown.
+    """
     gate = session.gate
-    if (
-        gate is None
-        or not (gate.is_gate or gate.hearings)
-        or not (report.skipped and hasattr(report, "wasxfail"))
-    ):
+    if gate is None or not report.skipped or not (gate.is_gate or gate.hearings):
         return
-    if (
-        not any(_is_strict(item, mark) for mark in item.iter_markers("xfail"))
-        or session.is_expected_failure()
-    ):
+    marks = list(item.iter_markers("xfail"))
+    if not hasattr(report, "wasxfail") or not (marks or _unittest_expects_failure(item)):
+        objection = session.objection(final=True, all_claims=True)
+    elif (marks and not any(_is_strict(item, mark) for mark in marks)) or session.is_expected_failure():
         return
-    verdicts = (
-        ", ".join(str(asked.verdict) for asked in gate.asked() if asked.verdict is not None) or "no verdict"
-    )
-    del report.wasxfail
+    else:
+        verdicts = ", ".join(str(asked.verdict) for asked in gate.asked() if asked.verdict is not None)
+        objection = (
+            f"strict xfail expects a FAIL, and got {verdicts or 'no verdict'}: a gate that is undecided or broke has "
+            "not shown that the claim is false."
+        )
+    if objection is None:
+        return
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
     report.outcome = "failed"
-    report.longrepr = (
-        f"strict xfail expects a FAIL, and got {verdicts}: a gate that is undecided or broke has not "
-        "shown that the claim is false.\n"
-        "  (docs/messages.md#guard)\n" + "\n".join(session.evidence())
+    report.longrepr = "\n".join([objection, "  (docs/messages.md#guard)", *session.evidence()])
+
+
+def _unittest_expects_failure(item: pytest.Item) -> bool:
+    """``@unittest.expectedFailure`` is strict: a test that passes under it fails."""
+    return any(
+        getattr(thing, "__unittest_expecting_failure__", False)
+        for thing in (getattr(item, "obj", None), getattr(item, "cls", None))
     )
 
 

@@ -51,20 +51,27 @@ class Session:
         """A test starts: claims belong to it from here on."""
         self.gate = Gate(test=test, is_gate=is_gate, settings=settings)
 
-    def objection(self, *, final: bool = False) -> str | None:
-        """Why the test, which passed so far, may not be green; each claim is looked at once.
+    def objection(self, *, final: bool = False, all_claims: bool = False) -> str | None:
+        """Why the test, which passed so far, may not be green.
 
         Parameters
         ----------
         final : bool
             After teardown: a gate without claims was reported before.
+        all_claims : bool
+            Look at all claims again; by default each is looked at once.
         """
         gate = self.gate
         if gate is None:
             return None
-        asked = gate.asked(since=gate.guarded)
+        asked = gate.asked(since=0 if all_claims else gate.guarded)
         gate.guarded = len(gate.hearings)
         return objection(asked, is_gate=gate.is_gate and not final)
+
+    def made_a_gate(self) -> None:
+        """The test asked for one of our fixtures while it ran, so it has to show something."""
+        if self.gate is not None:
+            self.gate.is_gate = True
 
     def is_expected_failure(self) -> bool:
         """Whether a strict xfail has what it expects: a FAIL, and nothing undecided."""

@@ -246,6 +246,8 @@ def test_recorded_results_are_an_arm():
         {"a": ["x"]},
         {"a": [None]},
         {"a": [1j]},
+        {"a": {0.8, 0.9}},
+        {"a": {0: 0.8, 1: 0.9}},
         {"": [1]},
         {"a*": [1]},
         {3: [1]},
@@ -254,6 +256,10 @@ def test_recorded_results_are_an_arm():
 def test_broken_recordings_are_refused(metrics):
     with pytest.raises(MetricError):
         arm.recorded(metrics)
+
+
+def test_recorded_bools_among_numbers_are_a_rate_too():
+    assert arm.recorded({"ok": [True, 1, 0.0]}).source.yes_no == {"ok"}
 
 
 def test_a_recorded_arm_uses_nothing():

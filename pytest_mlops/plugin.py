@@ -23,6 +23,7 @@ FIXTURES = frozenset({"arm"})
 """A test that uses one of these is a gate."""
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+_WATCHED: pytest.StashKey[bool] = pytest.StashKey()
 _INI_TYPES: dict[type, Literal["int", "float", "string"]] = {int: "int", float: "float", str: "string"}
 
 
@@ -50,6 +51,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Watch imports from the first conftest on: what trains is what was imported, whatever is saved later."""
+    if early_config.known_args_namespace.mlops:
+        _watch(early_config)
+
+
+def _watch(config: pytest.Config) -> None:
+    from pytest_mlops.fingerprint import watch_imports
+
+    config.stash[_WATCHED] = True
+    config.add_cleanup(watch_imports().stop)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; under ``--mlops`` start the session."""
     words = ", ".join(f"{option.name}={option.default!r}" for option in OPTIONS if not option.of_session)
@@ -63,6 +78,8 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = _settings(config, {})
     except MlopsError as error:
         raise pytest.UsageError(str(error)) from error
+    if not config.stash.get(_WATCHED, False):
+        _watch(config)
     config.stash[SESSION] = session = _start(config, settings)
     config.add_cleanup(session.close)
     if not hasattr(config, "workerinput") and not config.getoption("collectonly"):
@@ -89,13 +106,11 @@ def _configured(config: pytest.Config, option: Option) -> object:
 
 
 def _start(config: pytest.Config, settings: Settings) -> Session:
-    from pytest_mlops import fingerprint
     from pytest_mlops.executors.inline import InlineExecutor
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
     from pytest_mlops.session.reporting import line_writer, live_output
     from pytest_mlops.session.session import Session
 
-    fingerprint.forget()
     laboratory = Laboratory(
         open_store=lambda: open_sqlite(settings.store, config.rootpath),
         open_executor=lambda: InlineExecutor(echo=live_output(config)),

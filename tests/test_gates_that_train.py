@@ -403,6 +403,30 @@ def test_first(arm):
     result.stdout.fnmatch_lines(["*changed while pytest was running*"])
 
 
+@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
+def test_code_saved_after_its_import_and_before_any_claim_is_not_trained(pytester, project, mode):
+    pytester.makepyfile(net="GAIN = 0.1\n")
+    pytester.makeconftest("import net")
+    project(
+        """
+        import pathlib
+        import net
+
+        def train(run, *, gain=0.0):
+            return {"auc": net.GAIN + gain + run.rng("noise").normal()}
+
+        def test_somebody_saves_the_file():
+            pathlib.Path(net.__file__).write_text("GAIN = 0.5  # saved while pytest runs\\n")
+
+        def test_gate(arm):
+            assert arm(train)["auc"] > 0.5
+        """
+    )
+    result = pytester.runpytest_subprocess("--mlops", f"--import-mode={mode}", "-o", "pythonpath=.")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*net.py changed while pytest was running*"])
+
+
 def test_a_secret_as_parameter_is_refused_and_never_shown(gates, monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "hush-hush-1234")
     result = gates("""

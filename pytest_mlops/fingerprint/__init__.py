@@ -6,20 +6,21 @@ wrong both ways (they change with the hash seed and do not see an imported helpe
 
 from __future__ import annotations
 
-from pytest_mlops.fingerprint.code import Code, fingerprint
+from pytest_mlops.fingerprint.code import Code, fingerprint, shared_state
 from pytest_mlops.fingerprint.content import path_content
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
-from pytest_mlops.fingerprint.syntax import forget
 from pytest_mlops.fingerprint.values import describe
+from pytest_mlops.fingerprint.watch import watch_imports
 
 __all__ = [
     "Code",
     "content_of",
     "describe",
     "fingerprint",
-    "forget",
     "key_of",
     "path_content",
+    "shared_state",
     "versions",
+    "watch_imports",
 ]

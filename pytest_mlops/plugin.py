@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_mlops.errors import MlopsError, SettingError
+from pytest_mlops.errors import GuardError, MlopsError, SettingError
 from pytest_mlops.session import HOW_TO_RUN, SESSION
 from pytest_mlops.settings import OPTIONS, Option, Settings, resolve
 
@@ -23,6 +23,7 @@ FIXTURES = frozenset({"arm"})
 """A test that uses one of these is a gate."""
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+_WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
 _INI_TYPES: dict[type, Literal["int", "float", "string"]] = {int: "int", float: "float", str: "string"}
 
@@ -82,12 +83,17 @@ def pytest_configure(config: pytest.Config) -> None:
         _watch(config)
     config.stash[SESSION] = session = _start(config, settings)
     config.add_cleanup(session.close)
-    if not hasattr(config, "workerinput") and not config.getoption("collectonly"):
+    if not hasattr(config, "workerinput") and not _only_shows(config):
         from pytest_mlops.session.reporting import Reporting
 
         config.pluginmanager.register(
             Reporting(config, session, config.rootpath / settings.report), "mlops-reporting"
         )
+
+
+def _only_shows(config: pytest.Config) -> bool:
+    """Whether pytest was asked for a plan or a list: no gate runs, so the last report stays."""
+    return any(config.getoption(name, False) for name in ("collectonly", "setupplan", "setuponly"))
 
 
 def _settings(config: pytest.Config, marker: Mapping[str, object]) -> Settings:
@@ -134,7 +140,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         try:
             item.stash[_SETTINGS] = _settings(config, _marker(item))
         except MlopsError as error:
-            raise pytest.UsageError(f"{item.nodeid}: {error}") from error
+            if not hasattr(config, "workerinput"):
+                raise pytest.UsageError(f"{item.nodeid}: {error}") from error
+            item.stash[_WRONG_MARKER] = str(
+                error
+            )  # an error of collection would be an internal one of pytest-xdist
 
 
 def _is_gate(item: pytest.Item) -> bool:
@@ -189,6 +199,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     session = _session(item)
     if session is None:
         return (yield)
+    if _WRONG_MARKER in item.stash:
+        pytest.fail(item.stash[_WRONG_MARKER], pytrace=False)
     settings = item.stash.get(_SETTINGS, None) or _settings(item.config, {})
     session.begin(item.nodeid, settings, is_gate=_is_gate(item))
     try:
@@ -235,7 +247,7 @@ def _guard_ending(session: Session, error: BaseException) -> None:
 
 def _guard(objection: str | None) -> None:
     if objection is not None:
-        pytest.fail(f"{objection}\n  (docs/messages.md#guard)", pytrace=False)
+        pytest.fail(f"{objection}\n  (see {GuardError.link()})", pytrace=False)
 
 
 def _watched(session: Session) -> Generator[None, object, object]:

@@ -118,7 +118,7 @@ def judge(
         What is claimed.
     outcomes : mapping of arm to results
         For every arm of the claim its results in seed order, without gaps. Pairs beyond the shortest list and
-        beyond the deciding look are not used.
+        beyond the deciding look are not used; where a training run failed, the others of its pair may be missing.
     test : SequentialTest
         The design: error levels and looks.
     run_out : str, optional
@@ -137,9 +137,9 @@ def judge(
         If a metric turns out to be yes/no, as bools or as numbers that are 0 or 1.
     """
     known = min(len(outcomes[arm]) for arm in claim.arms)
-    if known == 0:
+    failed = _first_failure(claim, outcomes)
+    if known == 0 and failed is None:
         return _undecided_yet(Ended.OPEN if run_out is None else Ended.RUN_OUT, run_out)
-    failed = next((i for i in range(known) if any(outcomes[arm][i].failed for arm in claim.arms)), None)
     usable = known if failed is None else failed
     if usable == 0:
         return _ended_by_failure(claim, outcomes, 0, ())
@@ -156,6 +156,15 @@ def judge(
     identical = _identical(claim, outcomes, min(usable, int(test.looks[0])))
     judged = _replay(claim, parts, outcomes, usable, test, identical)
     return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
+
+
+def _first_failure(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) -> int | None:
+    """Place of the first failed training run at the pairs known, or at the next one, where one failed arm is enough."""
+    known = min(len(outcomes[arm]) for arm in claim.arms)
+    for index in range(known + 1):
+        if any(index < len(outcomes[arm]) and outcomes[arm][index].failed for arm in claim.arms):
+            return index
+    return None
 
 
 def _replay(
@@ -297,7 +306,7 @@ def _combine(
     return Judgement(
         verdict=verdict,
         ended=ended,
-        reason=_reason(shown, identical, len(judged)),
+        reason=_reason(shown, identical, len(judged), int(test.looks[-1])),
         n=shown.decision.n,
         parts=judged,
         remedy=None if verdict == Verdict.PASS else _remedy(shown, claim, test),
@@ -314,7 +323,7 @@ def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:
 def _ended_by_failure(
     claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], index: int, judged: tuple[PartJudgement, ...]
 ) -> Judgement:
-    arm = next(arm for arm in claim.arms if outcomes[arm][index].failed)
+    arm = next(arm for arm in claim.arms if index < len(outcomes[arm]) and outcomes[arm][index].failed)
     failure = outcomes[arm][index].failure
     assert failure is not None
     name = claim.names.get(arm.identity, arm.label)
@@ -325,8 +334,22 @@ def _ended_by_failure(
         n=index,
         parts=judged,
         failed_index=index,
-        remedy="A failed training run is a result, kept like others, and no seed is dropped in silence. "
-        "Mend the training function; if the machine was to blame, train it again in a fresh store (--mlops-store=sqlite:///fresh.sqlite).",
+        remedy=_mend(failure.kind),
+    )
+
+
+def _mend(kind: str) -> str:
+    """What to do about a failed training run of that kind."""
+    if kind == "metrics":
+        return 'Return names with numbers from the training function, e.g. return {"accuracy": 0.93}.'
+    if kind == "not finite":
+        return (
+            "A training run that diverged is a result, and no seed is dropped in silence: make the training stable (learning "
+            "rate, clip_norm, loss scale), or mend the metric where it divides by zero."
+        )
+    return (
+        "A failed training run is a result, kept like others, and no seed is dropped in silence. Mend the training function; if "
+        "the machine was to blame, train it again in a fresh store (--mlops-store=sqlite:///fresh.sqlite)."
     )
 
 
@@ -406,11 +429,11 @@ def collapse_bound(n: int, alpha: float) -> float:
     return float(1.0 - alpha ** (1.0 / n))
 
 
-def _reason(part: PartJudgement, identical: bool, parts: int) -> str:
+def _reason(part: PartJudgement, identical: bool, parts: int, most: int) -> str:
     where = f"part {part.name!r}: " if parts > 1 and part.decision.verdict != Verdict.PASS else ""
     texts = {
-        Reason.EFFICACY: "the evidence crossed the efficacy boundary",
-        Reason.FUTILITY: "stopped early: PASS was out of reach",
+        Reason.EFFICACY: "enough evidence: it crossed the efficacy boundary",
+        Reason.FUTILITY: f"stopped early: PASS within {most} seeds had become unlikely",
         Reason.MAX_SEEDS: "max_seeds was reached without PASS",
         Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
@@ -455,4 +478,4 @@ def _more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
         needed = math.ceil(most * (test.detectable_effect / effect) ** 2)
         if needed > most:
             text += f", and this margin needs max_seeds of about {needed}"
-    return text + "."
+    return text + ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."

@@ -8,7 +8,7 @@ from pytest_mlops.reports import escape
 from pytest_mlops.reports.bars import bar, domain, legend
 from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Arm, Claim, FailedRun, Report
-from pytest_mlops.reports.text import duration, plural, tail
+from pytest_mlops.reports.text import duration, plural, tail, traceback_tail
 from pytest_mlops.reports.wording import (
     broken_gates,
     cost_line,
@@ -99,12 +99,13 @@ def _table(report: Report) -> list[str]:
 
 def _cells(claim: Claim) -> list[str]:
     scale = scale_of(claim)
-    below = escape.code(claim.test) + ("" if claim.line is None else f" line {claim.line}")
+    below = "" if claim.id == claim.test else f"{escape.text(claim.id)}: "
+    below += escape.code(claim.test) + ("" if claim.line is None else f" line {claim.line}")
     if claim.parts:
         below += f"<br>{parts_line(claim.parts)}"
     return [
         f"{_SIGN[claim.verdict]}&nbsp;{claim.verdict}",
-        f"{escape.code(claim.statement)}<br><sub>{escape.text(claim.id)}: {below}</sub>",
+        f"{escape.code(claim.statement)}<br><sub>{below}</sub>",
         _minus(scale.number(claim.estimate)),
         _interval(claim, claim.estimate, claim.interval, scale),
         _minus(scale.margin(claim.margin)),
@@ -154,8 +155,9 @@ def _gates(report: Report) -> Iterator[str]:
 def _failed_run(run: FailedRun) -> str:
     title = f"Failed training run: {escape.html(run.label)}, seed {run.seed}: {escape.html(run.kind)}"
     body = [escape.text(run.message) or "no message"]
-    for name, text in (("traceback", run.traceback), ("output", run.output)):
-        rows = tail(text, 20)
+    for name, rows in (("traceback", traceback_tail(run.traceback, 20)), ("output", tail(run.output, 20))):
+        if " ".join(rows) == run.message:
+            continue
         body += [f"Last lines of its {name}:", escape.block("\n".join(rows))] if rows else []
     return _folded(title, "\n\n".join(body))
 

@@ -5,40 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_mlops.reports.figures import finite
-from pytest_mlops.reports.text import pad, printable
+from pytest_mlops.reports.text import columns, duration, printable
 
-_NUMBER = 12
+WIDTH = 80
+"""Columns that a line keeps to, unless a name alone is longer."""
+
+
+def claim_line(*, gate: str, statement: str) -> str:
+    """What the pairs below it are trained for.
+
+    Examples
+    --------
+    >>> claim_line(gate="t.py::test_a", statement="a > b")
+    'test_a: a > b'
+    """
+    return f"{printable(gate.rpartition('::')[2])}: {printable(statement)}"
 
 
 def progress_line(
     *,
-    gate: str,
     pair: int,
     max_pairs: int,
     values: Mapping[str, float | None],
-    contrast: float | None,
     estimate: float | None,
     t: float | None,
     needed: float | None,
     seconds: float,
     reused: bool,
 ) -> str:
-    """One line about the pair that has just been finished; every line of a claim has the same width.
+    """One line about the pair that has just been finished.
 
     Parameters
     ----------
-    gate : str
-        Node id of the gate; the line has its last part.
     pair, max_pairs : int
-        Number of the pair, from 1, and of how many at most.
+        Number of the pair (of the training run, where one arm is compared with a bar), from 1, and of how many at most.
     values : mapping of str to float or None
-        Each arm's name with its metric; None is a failed training run.
-    contrast, estimate : float or None
-        The pair's contrast; the running estimate over all pairs so far.
+        Each arm's name with its metric; None is a failed training run. Left out where the line would be too long.
+    estimate : float or None
+        The running estimate over all pairs so far.
     t, needed : float or None
         The t-statistic so far and what this look needs for PASS; None needed: no look at this pair.
     seconds : float
-        Seconds of training spent on this pair, or, if reused, that the store saved.
+        Seconds spent on this pair.
     reused : bool
         Whether all training runs of the pair came from the store.
 
@@ -49,37 +57,35 @@ def progress_line(
 
     Examples
     --------
-    >>> numbers = dict(contrast=0.01, estimate=0.02, t=2.5, needed=4.21, seconds=4.2)
-    >>> progress_line(gate="t.py::test_a", pair=3, max_pairs=30, values={}, **numbers, reused=True)[:18]
-    'test_a  pair  3/30'
+    >>> numbers = dict(estimate=0.02, t=2.5, needed=4.21, seconds=4.2)
+    >>> progress_line(pair=3, max_pairs=30, values={"a": 0.9, "b": 0.88}, **numbers, reused=True)
+    '  pair  3/30  a 0.9  b 0.88  mean +0.02  t 2.50, needs 4.21  reused'
     """
     digits = len(str(max_pairs))
-    cells = [printable(gate.rpartition("::")[2]), f"pair {pair:>{digits}}/{max_pairs}"]
-    cells += [f"{printable(label)} {_number(value, 'failed')}" for label, value in values.items()]
-    if len(values) != 1:  # one arm's contrast is its value
-        cells.append(f"contrast {_number(contrast, 'none')}")
-    cells.append(f"mean {_number(estimate, 'none')}")
-    cells.append(
-        f"t {_statistic(t, 6)} " + (f"of {_statistic(needed, 6)}" if needed is not None else pad("", 9))
-    )
-    cells.append(f"{_seconds(seconds)} s {'reused ' if reused else 'trained'}")
-    return "  ".join(cells)
+    one_arm = len(values) == 1
+    head = f"  {'run' if one_arm else 'pair'} {pair:>{digits}}/{max_pairs}"
+    arms = [f"{printable(label)} {_number(value, 'failed')}" for label, value in values.items()]
+    cells = [f"mean {_number(estimate, 'none', sign='' if one_arm else '+')}"]
+    if needed is not None and t is not None and t == t:
+        cells.append("t {}, needs {}".format(*_apart(t, needed)))
+    cells.append("reused" if reused else duration(seconds))
+    whole = "  ".join([head, *arms, *cells])
+    return whole if columns(whole) <= WIDTH else "  ".join([head, *cells])
 
 
-def _number(value: float | None, missing: str) -> str:
+def _number(value: float | None, missing: str, *, sign: str = "") -> str:
     value = finite(value)
-    return f"{missing if value is None else format(value, '.5g'):>{_NUMBER}}"
+    return missing if value is None else format(value, f"{sign}.4g")
 
 
-def _statistic(value: float | None, width: int) -> str:
-    if value is None or value != value:
-        return f"{'-':>{width}}"
-    if abs(value) == float("inf"):
-        return f"{'inf' if value > 0 else '-inf':>{width}}"
-    text = f"{value:.2f}"
-    return f"{text if len(text) <= width else format(value, '.0e'):>{width}}"
+def _apart(t: float, needed: float) -> tuple[str, str]:
+    """Both in as many decimals as tell them apart: 4.829 has not reached 4.831."""
+    for places in range(2, 6):
+        texts = _statistic(t, places), _statistic(needed, places)
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
-def _seconds(value: float) -> str:
-    known = finite(value)
-    return f"{'?' if known is None else format(known, '.1f'):>8}"
+def _statistic(value: float, places: int) -> str:
+    return f"{value:.{places}f}" if abs(value) < 1e4 else f"{value:.1e}"

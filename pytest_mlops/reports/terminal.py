@@ -8,7 +8,7 @@ from functools import partial
 from pytest_mlops.reports.bars import bar, domain, legend
 from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Claim, FailedRun, Part, Report
-from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, wrap
+from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, traceback_tail, wrap
 from pytest_mlops.reports.wording import (
     broken_gates,
     cost_line,
@@ -148,7 +148,7 @@ def _part(
 def failed_run(
     run: FailedRun, width: int, unicode: bool, count: int, *, known: bool = False
 ) -> Iterator[str]:
-    """One failed training run: what, why (unless ``known``), and the last lines that it printed (or of its traceback).
+    """One failed training run: which, why (unless ``known``), the last lines that it printed and of its traceback.
 
     The gutter keeps printed lines such as ``::error::`` from being taken for commands by CI.
     """
@@ -157,9 +157,11 @@ def failed_run(
     kind, message = printable(run.kind), printable(run.message)
     if not known:
         yield from wrap(message if message.startswith(kind) else f"{kind}: {message}", width, first="    ")
-    rows = tail(run.output, count) or tail(run.traceback, count)
-    for row in rows if " ".join(run.traceback.split()) != message else []:
-        yield from wrap(row, width, first=gutter, rest=gutter) if row.strip() else [gutter.rstrip()]
+    said = " ".join(run.traceback.split()) == message
+    for row in [*tail(run.output, count), *([] if said else traceback_tail(run.traceback, count))]:
+        text = row.lstrip(" ")
+        first = gutter + " " * (len(row) - len(text))
+        yield from wrap(text, width, first=first) if text else [gutter.rstrip()]
 
 
 def _failed_runs(report: Report, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:

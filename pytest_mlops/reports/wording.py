@@ -48,11 +48,14 @@ def place(claim: Claim) -> str:
 
 def scope(claim: Claim) -> str:
     """What the verdict generalises to, by which test, and what so few seeds cannot exclude."""
-    text = f"holds for {printable(claim.holds_for)}; {printable(claim.method)}, alpha {claim.alpha:g}"
+    how = f"{printable(claim.method)}, alpha {claim.alpha:g}, {100 * (1 - 2 * claim.alpha):.4g}% interval"
+    if claim.verdict != "PASS":
+        return how if finite(claim.estimate) is None else f"judged for {printable(claim.holds_for)}; {how}"
+    text = f"holds for {printable(claim.holds_for)}; {how}"
     bound = finite(claim.collapse_bound)
-    if claim.verdict != "PASS" or bound is None:
+    if bound is None:
         return text
-    return f"{text}; up to {bound:.0%} of seeds may collapse without having shown"
+    return f"{text}; {plural(claim.n, 'seed')} without a collapse cannot exclude one on up to {bound:.0%} of seeds"
 
 
 def parts_line(parts: list[Part]) -> str:

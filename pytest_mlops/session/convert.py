@@ -147,7 +147,8 @@ def _remarks(judgement: Judgement | None) -> Iterable[str]:
 
 
 def _seeds(hearing: Hearing) -> list[int]:
-    pairs = min((len(results) for _, results in hearing.outcomes), default=0)
+    """Seeds of all pairs that were begun; recorded results have places."""
+    pairs = max((len(results) for _, results in hearing.outcomes), default=0)
     if not hearing.prepared:
         return list(range(pairs))
     return list(hearing.prepared[0].seeds[:pairs])

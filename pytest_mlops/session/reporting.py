@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
 import msgspec
 import pytest
 
-from pytest_mlops.errors import ReportError
+from pytest_mlops.errors import GuardError, ReportError
 from pytest_mlops.reports.files import write
 from pytest_mlops.reports.model import GateRecord, Report
 from pytest_mlops.reports.terminal import summary
@@ -111,12 +112,10 @@ def line_writer(config: pytest.Config) -> Callable[[str], None]:
         capture = config.pluginmanager.get_plugin("capturemanager")
         if terminal is None or config.get_verbosity() < -1 or hasattr(config, "workerinput"):
             return
-        if capture is None:
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             terminal.ensure_newline()
-            terminal.write_line(text)
-            return
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
+            if config.get_terminal_writer().width_of_current_line:  # dots of -q
+                terminal.write_line("")
             terminal.write_line(text)
 
     return write_line
@@ -185,7 +184,7 @@ def refuse_green(item: pytest.Item, report: pytest.TestReport, session: Session)
     if hasattr(report, "wasxfail"):
         del report.wasxfail
     report.outcome = "failed"
-    report.longrepr = "\n".join([objection, "  (docs/messages.md#guard)", *session.evidence()])
+    report.longrepr = "\n".join([objection, f"  (see {GuardError.link()})", *session.evidence()])
 
 
 def _unittest_expects_failure(item: pytest.Item) -> bool:

@@ -14,7 +14,7 @@ from pytest_mlops.errors import ClaimError, SettingError
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.progress import progress_line
+from pytest_mlops.reports.progress import claim_line, progress_line
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
@@ -148,7 +148,7 @@ class Session:
         hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
         while True:
-            pair = len(outcomes[claim.arms[0]])
+            pair = min(map(len, outcomes.values()))
             before = (time.perf_counter(), hearing.bill.trained)
             for arm, source in sources.items():
                 outcomes[arm].append(
@@ -156,13 +156,15 @@ class Session:
                     if isinstance(source, list)
                     else self._laboratory.run(source, pair, hearing.bill)
                 )
+                if outcomes[arm][-1].failed:
+                    break  # the pair is lost: its other arms need not be paid
             judgement = judge(claim, outcomes, test)
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
                 reused = hearing.bill.trained == before[1]
-                self._progress(
-                    _line(claim, gate.test, judgement, outcomes, test, seconds=took, reused=reused)
-                )
+                if pair == 0:
+                    self._progress(claim_line(gate=gate.test, statement=claim.statement))
+                self._progress(_line(claim, judgement, outcomes, test, seconds=took, reused=reused))
             if judgement.open and pair + 1 == limit:
                 judgement = judge(
                     claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
@@ -180,7 +182,6 @@ class Session:
 
 def _line(
     claim: Claim,
-    test_name: str,
     judgement: Judgement,
     outcomes: Mapping[Arm, list[RunResult]],
     test: SequentialTest,
@@ -189,22 +190,21 @@ def _line(
     reused: bool,
 ) -> str:
     """The progress line of the pair that has just been finished."""
-    pair = len(outcomes[claim.arms[0]])
+    pair = max(map(len, outcomes.values()))
     part = judgement.deciding
     looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
     known = part is not None and len(part.contrasts) == pair
     contrasts = part.contrasts if part is not None and known else ()
-    shown = part.sides if part is not None else claim.difference.terms
-    values = {
-        claim.names.get(side.arm.identity, side.arm.label): outcomes[side.arm][-1].metrics.get(side.metric)
-        for side in shown
-    }
+    values: dict[str, float | None] = {}
+    for side in part.sides if part is not None else claim.difference.terms:
+        results = outcomes[side.arm]
+        result = results[pair - 1] if len(results) == pair else None
+        name = claim.names.get(side.arm.identity, side.arm.label)
+        values[name] = None if result is None else result.metrics.get(side.metric)
     return progress_line(
-        gate=test_name,
         pair=pair,
         max_pairs=int(test.looks[-1]),
         values=values,
-        contrast=contrasts[-1] if contrasts else None,
         estimate=sum(contrasts) / len(contrasts) if contrasts else None,
         t=part.decision.statistic if part is not None and known and pair > 1 else None,
         needed=looks.get(pair),

@@ -135,11 +135,11 @@ epoch 2: loss nan
 - Platform: Linux x86_64
 - Device: cpu
 - Precision: bf16
-- `c1`: holds for new seeds, on these cases; sequential t-test, alpha 0.05; up to 35% of seeds may collapse without having shown, power 0.9; seeds 0 to 6
-- `c2`: holds for new seeds, on these cases; sequential t-test, alpha 0.05, power 0.9; seeds 0 to 6
-- `c3`: holds for new seeds, on these cases; sequential t-test, alpha 0.05, power 0.9; seeds 0 to 4
+- `c1`: holds for new seeds, on these cases; sequential t-test, alpha 0.05, 90% interval; 7 seeds without a collapse cannot exclude one on up to 35% of seeds, power 0.9; seeds 0 to 6
+- `c2`: sequential t-test, alpha 0.05, 90% interval, power 0.9; seeds 0 to 6
+- `c3`: judged for new seeds, on these cases; sequential t-test, alpha 0.05, 90% interval, power 0.9; seeds 0 to 4
 - Environment: torch 2.8.0
-- How to read the bars: `├─●─┤ estimate and interval   ┃ margin   0 zero`
+- How to read the bars: `├─●─┤ estimate and interval   ┃ margin   0 zero   ◂ ▸ no limit`
 
 To reproduce:
 

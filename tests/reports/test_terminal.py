@@ -81,14 +81,15 @@ PASS       tests/test_gates.py::test_label_smoothing_helps (c1) line 14
            +0.0143 [+0.0081, +0.0205]  ·0········┃·····├──────────●──────────┤·
            margin 0.0050, 7 of 30 seeds, p 0.012, 8 trained, 6 reused, 41 s
            crossed the efficacy boundary after 7 seeds
-           holds for new seeds, on these cases; sequential t-test, alpha 0.05;
-           up to 35% of seeds may collapse without having shown
+           holds for new seeds, on these cases; sequential t-test, alpha 0.05,
+           90% interval; 7 seeds without a collapse cannot exclude one on up to
+           35% of seeds
 
 UNDECIDED  tests/test_gates.py::test_no_worse (c2) line 31
            candidate["auc/*"] > baseline["auc/*"] - 0.01
            margin -0.0100, 30 of 30 seeds, 8 trained, 6 reused, 41 s
            1 of 3 parts is undecided after 30 seeds
-           holds for new seeds, on these cases; sequential t-test, alpha 0.05
+           sequential t-test, alpha 0.05, 90% interval
            → about 55 seeds would decide this margin: --mlops-max-seeds=55
            3 parts: 1 PASS, 1 FAIL, 1 UNDECIDED
              UNDECIDED auc/siteB
@@ -103,17 +104,20 @@ FAIL       tests/test_gates.py::test_bar[resnet50] (c3) line 44
            0.873 [0.861, 0.885]        ·├──────────●───────────┤·············┃·
            bar 0.900, 5 of 30 seeds, p >0.99, 8 trained, 6 reused, 41 s
            stopped for futility, and the estimate lies below the bar
-           holds for new seeds, on these cases; sequential t-test, alpha 0.05
+           judged for new seeds, on these cases; sequential t-test, alpha 0.05,
+           90% interval
            → the arm does not reach 0.9
            note: 2 pairs beyond the deciding one were kept, not used
 
-           ├─●─┤ estimate and interval   ┃ margin   0 zero
+           ├─●─┤ estimate and interval   ┃ margin   0 zero   ◂ ▸ no limit
 
 Failed training runs
   train(lr=0.1), seed 3
     FloatingPointError: loss is NaN in epoch 2
     │ epoch 1: loss 0.43
     │ epoch 2: loss nan
+    │ Traceback (most recent call last):
+    │ FloatingPointError: loss is NaN in epoch 2
 
 Messages
   gate tests/test_gates.py::test_empty: this gate asked no claim

@@ -131,7 +131,8 @@ OPTIONS: tuple[Option, ...] = (
         name="amp",
         type=str,
         default="auto",
-        help="mixed precision: auto is bf16 where the device has it, fp16 with a gradient scaler on older GPUs",
+        help="mixed precision: auto is bf16 where GPU or CPU have instructions for it, fp16 with a gradient scaler on older "
+        "GPUs, else off",
         check=_any_of("auto", "bf16", "fp16", "off"),
         expected="",
         choices=("auto", "bf16", "fp16", "off"),

@@ -12,6 +12,7 @@ from pytest_mlops.reports.text import duration, plural, tail, traceback_tail
 from pytest_mlops.reports.wording import (
     broken_gates,
     cost_line,
+    expected_failures,
     is_bad,
     is_difference,
     parts_line,
@@ -44,9 +45,10 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
     """
     sign = _SIGN["FAIL" if is_bad(report) else "PASS"]
     head = [f"### {sign} pytest-mlops: {verdicts_line(report)}"]
-    table = _table(report)
+    expected = expected_failures(report)
+    table = _table(report, expected)
     sections = [
-        *_failures(report.claims),
+        *_failures([claim for claim in report.claims if claim.test not in expected]),
         *_gates(report),
         *(_failed_run(run) for run in report.failed_runs),
         *_messages(report),
@@ -89,22 +91,26 @@ def _size(part: str) -> int:
     return len(part.encode("utf-8", "replace"))
 
 
-def _table(report: Report) -> list[str]:
+def _table(report: Report, expected: set[str]) -> list[str]:
     if not report.claims:
         return []
     titles = ["Verdict", "Claim", "Estimate", "Interval", "Margin", "n", "p", "Training runs"]
     marks = [":--", ":--", "--:", ":--", "--:", "--:", "--:", ":--"]
-    return [_row(titles), _row(marks), *(_row(_cells(claim)) for claim in report.claims)]
+    return [
+        _row(titles),
+        _row(marks),
+        *(_row(_cells(claim, claim.test in expected)) for claim in report.claims),
+    ]
 
 
-def _cells(claim: Claim) -> list[str]:
-    scale = scale_of(claim)
+def _cells(claim: Claim, expected: bool) -> list[str]:
+    scale, known = scale_of(claim), expected and claim.verdict != "PASS"
     below = "" if claim.id == claim.test else f"{escape.text(claim.id)}: "
     below += escape.code(claim.test) + ("" if claim.line is None else f" line {claim.line}")
     if claim.parts:
         below += f"<br>{parts_line(claim.parts)}"
     return [
-        f"{_SIGN[claim.verdict]}&nbsp;{claim.verdict}",
+        f"{_SIGN['PASS' if known else claim.verdict]}&nbsp;{claim.verdict}{' (expected)' if known else ''}",
         f"{escape.code(claim.statement)}<br><sub>{below}</sub>",
         _minus(scale.number(claim.estimate)),
         _interval(claim, claim.estimate, claim.interval, scale),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from pytest_mlops.reports.figures import finite
-from pytest_mlops.reports.text import columns, duration, printable
+from pytest_mlops.reports.text import duration, printable
 
-WIDTH = 80
-"""Columns that a line keeps to, unless a name alone is longer."""
+_WIDTH = 80
 
 
 def claim_line(*, gate: str, statement: str) -> str:
@@ -26,7 +25,7 @@ def progress_line(
     *,
     pair: int,
     max_pairs: int,
-    values: Mapping[str, float | None],
+    values: Sequence[float | None],
     estimate: float | None,
     t: float | None,
     needed: float | None,
@@ -39,8 +38,9 @@ def progress_line(
     ----------
     pair, max_pairs : int
         Number of the pair (of the training run, where one arm is compared with a bar), from 1, and of how many at most.
-    values : mapping of str to float or None
-        Each arm's name with its metric; None is a failed training run. Left out where the line would be too long.
+    values : sequence of float or None
+        The metrics in the order in which the claim names them; None is a failed training run, or one not trained.
+        Left out where the line would be too long.
     estimate : float or None
         The running estimate over all pairs so far.
     t, needed : float or None
@@ -58,19 +58,19 @@ def progress_line(
     Examples
     --------
     >>> numbers = dict(estimate=0.02, t=2.5, needed=4.21, seconds=4.2)
-    >>> progress_line(pair=3, max_pairs=30, values={"a": 0.9, "b": 0.88}, **numbers, reused=True)
-    '  pair  3/30  a 0.9  b 0.88  mean +0.02  t 2.50, needs 4.21  reused'
+    >>> progress_line(pair=3, max_pairs=30, values=[0.9, 0.88], **numbers, reused=True)
+    '  pair  3/30  0.9 vs 0.88  mean +0.02  t 2.50, needs 4.21  reused'
     """
     digits = len(str(max_pairs))
     one_arm = len(values) == 1
     head = f"  {'run' if one_arm else 'pair'} {pair:>{digits}}/{max_pairs}"
-    arms = [f"{printable(label)} {_number(value, 'failed')}" for label, value in values.items()]
+    both = " vs ".join(_number(value, "failed") for value in values)
     cells = [f"mean {_number(estimate, 'none', sign='' if one_arm else '+')}"]
     if needed is not None and t is not None and t == t:
         cells.append("t {}, needs {}".format(*_apart(t, needed)))
     cells.append("reused" if reused else duration(seconds))
-    whole = "  ".join([head, *arms, *cells])
-    return whole if columns(whole) <= WIDTH else "  ".join([head, *cells])
+    whole = "  ".join([head, both, *cells])
+    return whole if len(whole) <= _WIDTH else "  ".join([head, *cells])
 
 
 def _number(value: float | None, missing: str, *, sign: str = "") -> str:
@@ -80,7 +80,7 @@ def _number(value: float | None, missing: str, *, sign: str = "") -> str:
 
 def _apart(t: float, needed: float) -> tuple[str, str]:
     """Both in as many decimals as tell them apart: 4.829 has not reached 4.831."""
-    for places in range(2, 6):
+    for places in range(2, 5):
         texts = _statistic(t, places), _statistic(needed, places)
         if texts[0] != texts[1]:
             break

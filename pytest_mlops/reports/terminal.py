@@ -12,6 +12,7 @@ from pytest_mlops.reports.text import columns, duration, pad, plural, printable,
 from pytest_mlops.reports.wording import (
     broken_gates,
     cost_line,
+    expected_failures,
     is_bad,
     is_difference,
     parts_line,
@@ -56,8 +57,9 @@ def summary(
     """
     width = max(40, width)
     rows: list[Line] = []
+    expected = expected_failures(report)
     for claim in report.claims:
-        rows += [*_claim(claim, width, unicode, verbosity), ("", _PLAIN)]
+        rows += [*_claim(claim, width, unicode, verbosity, claim.test in expected), ("", _PLAIN)]
     if report.claims:
         rows += [(row, _FAINT) for row in wrap(legend(unicode=unicode), width, first=_INDENT)]
         rows.append(("", _PLAIN))
@@ -68,9 +70,12 @@ def summary(
     return rows + _totals(report, width, path)
 
 
-def _claim(claim: Claim, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:
-    markup = {_COLOUR[claim.verdict]: True, "bold": True}
-    for row in wrap(place(claim), width, first=pad(claim.verdict, len(_INDENT)), rest=_INDENT):
+def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bool) -> Iterator[Line]:
+    """One block; that a gate is ``expected`` to fail is said beside its name."""
+    known = expected and claim.verdict != "PASS"
+    markup = {"green" if known else _COLOUR[claim.verdict]: True, "bold": True}
+    where = f"{place(claim)} (expected: xfail)" if known else place(claim)
+    for row in wrap(where, width, first=pad(claim.verdict, len(_INDENT)), rest=_INDENT):
         yield row, markup
     yield from _plain(wrap(printable(claim.statement), width, first=_INDENT, rest=_INDENT + "  "))
     scale = scale_of(claim)

@@ -195,12 +195,10 @@ def _line(
     looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
     known = part is not None and len(part.contrasts) == pair
     contrasts = part.contrasts if part is not None and known else ()
-    values: dict[str, float | None] = {}
+    values = []
     for side in part.sides if part is not None else claim.difference.terms:
         results = outcomes[side.arm]
-        result = results[pair - 1] if len(results) == pair else None
-        name = claim.names.get(side.arm.identity, side.arm.label)
-        values[name] = None if result is None else result.metrics.get(side.metric)
+        values.append(results[-1].metrics.get(side.metric) if len(results) == pair else None)
     return progress_line(
         pair=pair,
         max_pairs=int(test.looks[-1]),

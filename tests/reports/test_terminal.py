@@ -3,8 +3,11 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_mlops.reports.markdown import markdown
+from pytest_mlops.reports.model import Gate
 from pytest_mlops.reports.terminal import summary
 from pytest_mlops.reports.text import columns
+from pytest_mlops.reports.wording import is_bad
 
 
 def _text(report, **options) -> str:
@@ -66,6 +69,21 @@ def test_any_report_fits_the_width_and_names_every_claim(any_report, data, width
     assert max(columns(row) for row in rows) <= width
     assert not any("\n" in row or "\x1b" in row for row in rows)
     assert sum(row.startswith(("PASS", "FAIL", "UNDECIDED")) for row in rows) >= len(report.claims)
+
+
+def test_a_failure_that_its_gate_expects_is_said_to_be_expected_and_is_not_bad(
+    make_report, make_claim
+) -> None:
+    claim = make_claim(id="t.py::test_a", test="t.py::test_a", verdict="FAIL")
+    report = make_report(
+        claims=[claim], gates=[Gate(test=claim.test, outcome="xfailed", seconds=1.0, claims=[claim.id])]
+    )
+    text = _text(report)
+    assert "(expected: xfail)" in text
+    assert "1 claim: 1 FAIL (expected)" in text
+    assert not is_bad(report)
+    assert "FAIL (expected)" in markdown(report)
+    assert "What did not pass" not in markdown(report)
 
 
 @given(st.lists(st.text("abcdefgh:/[]-", min_size=1, max_size=60), min_size=1, max_size=4))

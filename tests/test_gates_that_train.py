@@ -189,7 +189,8 @@ def broken():
     raise OSError("disk on fire")
 
 def unseen():
-    return open(__file__)
+    import threading
+    return threading.Lock()
 
 def test_data(arm):
     assert arm(train).using({using})['auc'] > 0.5

@@ -310,7 +310,7 @@ def _ended_by_failure(
         parts=judged,
         failed_index=index,
         remedy="A failed training run is a result, kept like others, and no seed is dropped in silence. "
-        "Mend the training function; if the machine was to blame, train it again in a fresh store (--mlops-store=sqlite:///fresh.sqlite).",
+        "Mend the training function; if the machine was to blame, train it again: pytest --mlops --mlops-retry-failed.",
     )
 
 

@@ -1,10 +1,11 @@
-"""From an arm and a place in its seeds to a finished training run: from memory, from the store, or trained now."""
+"""From arms and places in their seeds to finished training runs: from memory, from the store, or trained now."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
 from pytest_mlops.claims.ports import Executor, Lost, Store
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.errors import DataError, MlopsError, StoreError
-from pytest_mlops.records import Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.records import Details, Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place
 
@@ -23,6 +25,12 @@ PROTOCOL = 1
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
+
+_POLL_SECONDS = (0.02, 1.0)
+"""First and longest pause while another session trains."""
+
+Wanted = tuple["Prepared", int]
+"""A prepared arm and a place in its seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,7 @@ class Prepared:
     threads: int
     data: Any
     root_data: str
+    details: Details = field(default_factory=Details)
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""
@@ -52,6 +61,8 @@ class Bill:
     reused: int = 0
     train_seconds: float = 0.0
     saved_seconds: float = 0.0
+    messages: list[str] = field(default_factory=list)
+    """What the user should know of the store."""
 
 
 @dataclass(kw_only=True)
@@ -60,23 +71,20 @@ class Laboratory:
 
     Parameters
     ----------
-    open_store, open_executor : callable
-        Make them; called once at most.
+    keeping : Keeping
+        What is known already, and who trains what.
+    open_executor : callable
+        Makes the executor; called once at most.
+    tell : callable
+        Takes one line for people.
     """
 
-    open_store: Callable[[], Store]
+    keeping: Keeping
     open_executor: Callable[[], Executor]
-    _store: Store | None = None
+    tell: Callable[[str], None] = print
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
-
-    @property
-    def store(self) -> Store:
-        """The store, opened on first use."""
-        if self._store is None:
-            self._store = self.open_store()
-        return self._store
 
     @property
     def executor(self) -> Executor:
@@ -126,20 +134,60 @@ class Laboratory:
             root_data=content,
         )
 
-    def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult:
-        """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost."""
+    def runs(self, wanted: Sequence[Wanted], bill: Bill) -> list[RunResult]:
+        """The finished runs that are wanted, in that order; ``bill`` gets what they cost.
+
+        What another session is training is waited for last, so that two sessions share the work.
+        """
+        first = [self._try(one, bill) for one in wanted]
+        runs = [
+            self._after(one, answer, bill) if isinstance(answer, str) else answer
+            for one, answer in zip(wanted, first, strict=True)
+        ]
+        bill.messages += self.keeping.news
+        self.keeping.news.clear()
+        return runs
+
+    def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str:
+        """The finished run, trained now if need be; a text says which other session trains it."""
+        prepared, index = wanted
         key = prepared.key_at(index)
-        known = self._known.get(key.digest)
-        if known is None:
-            known = self.store.get(key)
+        known = self._reused(key, bill)
+        if known is not None:
+            return known
+        holder = self.keeping.lease(key)
+        if holder is not None:
+            return holder
+        try:
+            known = self._reused(key, bill)  # its last owner may just have finished
+            if known is not None:
+                self.keeping.release(key)
+                return known
+            known = self._train(prepared, key, index)
+        except BaseException:
+            self.keeping.release(key)
+            raise
+        bill.trained += 1
+        bill.train_seconds += known.metrics.get("seconds", 0.0)
+        self._known[key.digest] = known
+        return known
+
+    def _after(self, wanted: Wanted, holder: str, bill: Bill) -> RunResult:
+        """The finished run, once the session that trains it has finished, or is gone."""
+        prepared, index = wanted
+        self.tell(f"waiting for seed {prepared.seeds[index]} of {prepared.arm.label}: {holder} trains it")
+        pause, longest = _POLL_SECONDS
+        while isinstance(answer := self._try(wanted, bill), str):
+            time.sleep(pause)
+            pause = min(longest, 1.5 * pause)
+        return answer
+
+    def _reused(self, key: RunKey, bill: Bill) -> RunResult | None:
+        known = self._known.get(key.digest) or self.keeping.known(key)
         if known is not None:
             bill.reused += 1
             bill.saved_seconds += known.metrics.get("seconds", 0.0)
-        else:
-            known = self._train(prepared, key, index)
-            bill.trained += 1
-            bill.train_seconds += known.metrics.get("seconds", 0.0)
-        self._known[key.digest] = known
+            self._known[key.digest] = known
         return known
 
     def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
@@ -155,17 +203,17 @@ class Laboratory:
             amp=prepared.place.amp,
             deterministic=prepared.deterministic,
             threads=prepared.threads,
-            artifacts=self.store.artifacts(key),
+            artifacts=self.keeping.store.artifacts(key),
         )
         reason = ""
         for _ in range(LOST_RETRIES + 1):
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if not isinstance(ending.outcome, Lost):
-                self._known[key.digest] = ending.outcome  # a store that fails now does not cost the run
-                return self.store.put(key, ending.outcome)
+                return self.keeping.keep(key, ending.outcome, prepared.details)
             reason = ending.outcome.reason
         # No result of the training: not stored, so that the next session tries again.
+        self.keeping.release(key)
         return RunResult(
             key=key.digest,
             seed=key.seed,
@@ -188,8 +236,7 @@ class Laboratory:
         """Give up what is pending and close the store."""
         if self._executor is not None:
             self._executor.close()
-        if self._store is not None:
-            self._store.close()
+        self.keeping.close()
 
 
 def _handed_over(training: Training) -> dict[str, Any]:
@@ -236,11 +283,18 @@ def recorded(recording: Recording) -> list[RunResult]:
     return results
 
 
-def open_sqlite(url: str, folder: Path) -> Store:
-    """The store of a URL; an empty one means a file below ``folder``."""
+def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> Store:
+    """The store of a URL; an empty one means a file below ``folder``. Artifacts lie beside the file."""
     try:
-        from pytest_mlops.store.sql import SqlStore
+        from pytest_mlops.store.database import sqlite_file
+        from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
     except ImportError as error:
         raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
-    home = folder / ".mlops"
-    return SqlStore(url or f"sqlite:///{home / 'store.sqlite'}", artifacts=home / "artifacts")
+    url = url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+    file = sqlite_file(url) or folder / ".mlops" / "memory"
+    return SqlStore(
+        url,
+        artifacts=file.with_suffix(".artifacts"),
+        session=session,
+        keep=KEEP_BYTES if keep is None else keep,
+    )

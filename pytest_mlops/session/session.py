@@ -143,12 +143,7 @@ class Session:
         while True:
             pair = len(outcomes[claim.arms[0]])
             before = (time.perf_counter(), hearing.bill.trained)
-            for arm, source in sources.items():
-                outcomes[arm].append(
-                    source[pair]
-                    if isinstance(source, list)
-                    else self._laboratory.run(source, pair, hearing.bill)
-                )
+            self._next_pair(sources, outcomes, hearing)
             judgement = judge(claim, outcomes, test)
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
@@ -162,6 +157,20 @@ class Session:
                 )
             if not judgement.open:
                 return judgement
+
+    def _next_pair(
+        self,
+        sources: Mapping[Arm, Prepared | list[RunResult]],
+        outcomes: Mapping[Arm, list[RunResult]],
+        hearing: Hearing,
+    ) -> None:
+        """Add one more run to the outcomes of each arm."""
+        pair = len(outcomes[hearing.claim.arms[0]])
+        ready = {arm: source for arm, source in sources.items() if isinstance(source, Prepared)}
+        runs = self._laboratory.runs([(prepared, pair) for prepared in ready.values()], hearing.bill)
+        trained = dict(zip(ready, runs, strict=True))
+        for arm, source in sources.items():
+            outcomes[arm].append(source[pair] if isinstance(source, list) else trained[arm])
 
     def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
         if isinstance(arm.source, Recording):

@@ -52,6 +52,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
+        self._processes = []
         folder.mkdir()
         (folder / "conftest.py").write_text(CONFTEST)
         (folder / "pytest.ini").write_text("[pytest]\nmlops_amp = off\n")
@@ -59,7 +60,7 @@ class Project:
 
     def start(self, *options, pause=None):
         environment = {**os.environ, "PAUSE": str(pause)} if pause is not None else None
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, *options],
             cwd=self.folder,
             env=environment,
@@ -67,6 +68,14 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self._processes.append(process)
+        return process
+
+    def end(self):
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
     def run(self, *options):
         process = self.start(*options)
@@ -105,7 +114,9 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path):
-    return Project(tmp_path / "project")
+    project = Project(tmp_path / "project")
+    yield project
+    project.end()
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +239,7 @@ def leased(project):
 def test_one_who_waits_for_another_session_can_be_interrupted(project):
     first = project.start(pause=30)
     until_leased(project, first)
-    second = project.start("-k", "small", "--mlops-report=second")
+    second = project.start("-k", "test_gain", "--mlops-report=second")
     assert any("trains it" in line for line in iter(second.stdout.readline, ""))
     second.send_signal(signal.SIGINT)
     output, _ = second.communicate()
@@ -259,7 +270,7 @@ def pytest_sessionfinish():
     warnings = [m["text"] for m in project.report()["messages"]]
     assert len(warnings) == 1
     assert "held in memory" in warnings[0]
-    assert output.count("warning: The store") == 1
+    assert output.count("warning: The store") == 2  # when it happened, and in the summary
     assert sorted(project.stored) == sorted(undisturbed.stored)  # written at the end, when there was room
 
 

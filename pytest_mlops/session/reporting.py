@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -111,13 +112,10 @@ def line_writer(config: pytest.Config) -> Callable[[str], None]:
         capture = config.pluginmanager.get_plugin("capturemanager")
         if terminal is None or config.get_verbosity() < -1 or hasattr(config, "workerinput"):
             return
-        if capture is None:
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             terminal.ensure_newline()
             terminal.write_line(text)
-            return
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(text)
+            terminal.flush()  # a log of CI is no terminal, and shall be as up to date
 
     return write_line
 

@@ -94,6 +94,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         remedy=judgement.remedy if judgement is not None else None,
         trained=hearing.bill.trained,
         reused=hearing.bill.reused,
+        why=hearing.bill.reasons(),
         seconds=hearing.seconds,
         arms=[arm_id(arm) for arm in claim.arms],
         sides=_sides(part),

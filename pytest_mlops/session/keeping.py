@@ -69,6 +69,15 @@ class Keeping:
             return self._newest(key, mine=True)
         return newest
 
+    def why_again(self, key: RunKey) -> str | None:
+        """Why a key is trained of which there are finished runs; None if there are none."""
+        runs = self.store.found(key)
+        if not runs:
+            return None
+        if not any(self.holds(run.record) for run in runs):
+            return "a file that it read or a module that it imported changed"
+        return "--mlops-rerun" if self.rerun else "it failed before (--mlops-retry-failed)"
+
     def lease(self, key: RunKey) -> str | None:
         """Ask to train that key; None says yes, a text says who does. A store that cannot be written says yes."""
         if self._is_paused():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
 from pytest_mlops.claims.ports import Executor, Lost, Store
 from pytest_mlops.claims.seeds import block
+from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.errors import DataError, MlopsError, StoreError
 from pytest_mlops.records import Details, Failure, RunKey, RunResult, RunSpec
 from pytest_mlops.session.keeping import Keeping
@@ -50,7 +52,7 @@ class Prepared:
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""
-        return RunKey(**{**self.key.__dict__, "seed": self.seeds[index]})
+        return replace(self.key, seed=self.seeds[index])
 
 
 @dataclass(kw_only=True)
@@ -63,6 +65,15 @@ class Bill:
     saved_seconds: float = 0.0
     messages: list[str] = field(default_factory=list)
     """What the user should know of the store."""
+    why: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """By arm and reason the seeds that were trained."""
+
+    def reasons(self) -> list[str]:
+        """Why training runs were trained, one sentence for each arm and reason."""
+        return [
+            f"{label}: {no_run_of(seeds) if reason == SEEDS_ONLY else reason}"
+            for (label, reason), seeds in self.why.items()
+        ]
 
 
 @dataclass(kw_only=True)
@@ -85,6 +96,7 @@ class Laboratory:
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
+    _reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def executor(self) -> Executor:
@@ -132,6 +144,11 @@ class Laboratory:
             threads=settings.threads,
             data=data,
             root_data=content,
+            details=Details(
+                label=arm.label,
+                code={name: short_hash(text) for name, text in code.reached},
+                data=_parts(arm.uses.data, content),
+            ),
         )
 
     def runs(self, wanted: Sequence[Wanted], bill: Bill) -> list[RunResult]:
@@ -163,12 +180,14 @@ class Laboratory:
             if known is not None:
                 self.keeping.release(key)
                 return known
-            known = self._train(prepared, key, index)
+            reason = self._why(prepared, key)
+            known = self._train(prepared, key, index, reason)
         except BaseException:
             self.keeping.release(key)
             raise
         bill.trained += 1
         bill.train_seconds += known.metrics.get("seconds", 0.0)
+        bill.why.setdefault((prepared.arm.label, reason), []).append(key.seed)
         self._known[key.digest] = known
         return known
 
@@ -190,9 +209,20 @@ class Laboratory:
             self._known[key.digest] = known
         return known
 
-    def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
+    def _why(self, prepared: Prepared, key: RunKey) -> str:
+        """Why this run is trained: of an experiment that is new in this session, what is new about it."""
+        again = self.keeping.why_again(key)
+        if again is not None:
+            return again
+        experiment = prepared.key.digest
+        if experiment not in self._reasons:
+            self._reasons[experiment] = why(key, prepared.details, self.keeping.store.kin(key))
+        return self._reasons[experiment]
+
+    def _train(self, prepared: Prepared, key: RunKey, index: int, reason: str) -> RunResult:
         source = prepared.arm.source
         assert isinstance(source, Training)
+        said = no_run_of([key.seed]) if reason == SEEDS_ONLY else reason
         spec = RunSpec(
             key=key,
             function=source.function,
@@ -210,7 +240,7 @@ class Laboratory:
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if not isinstance(ending.outcome, Lost):
-                return self.keeping.keep(key, ending.outcome, prepared.details)
+                return self.keeping.keep(key, ending.outcome, replace(prepared.details, why=said))
             reason = ending.outcome.reason
         # No result of the training: not stored, so that the next session tries again.
         self.keeping.release(key)
@@ -252,6 +282,23 @@ def _contents(declared: Any) -> Any:
     if isinstance(declared, dict):
         return {name: _contents(item) for name, item in declared.items()}
     return [_contents(item) for item in declared]
+
+
+def _parts(declared: Any, content: str) -> dict[str, str]:
+    """Names and hashes of what was declared, to say later which of them changed."""
+    if declared is None:
+        return {}
+    if callable(declared):
+        return {f"{fingerprint.describe(declared)}()": content}
+    if isinstance(declared, Path):
+        return fingerprint.path_parts(declared)
+    items = declared.values() if isinstance(declared, dict) else declared
+    return {name: part for item in items for name, part in _parts(item, content).items()}
+
+
+def short_hash(text: str) -> str:
+    """Enough of a hash to tell two versions of one thing apart."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _load(declared: Callable[[], Any]) -> tuple[Any, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_mlops.errors import GuardError, MlopsError, SettingError
 from pytest_mlops.session import HOW_TO_RUN, SESSION
-from pytest_mlops.settings import OPTIONS, Option, Settings, resolve
+from pytest_mlops.settings import OPTIONS, Option, Settings, resolve, size_of
 
 if TYPE_CHECKING:
     from pytest_mlops.session.session import Session
@@ -25,7 +25,12 @@ FIXTURES = frozenset({"arm"})
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
-_INI_TYPES: dict[type, Literal["int", "float", "string"]] = {int: "int", float: "float", str: "string"}
+_INI_TYPES: dict[type, Literal["bool", "int", "float", "string"]] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "string",
+}
 
 
 # --- options
@@ -36,17 +41,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mlops", "model-quality gates (pytest-mlops)")
     group.addoption("--mlops", action="store_true", help="run gates: train until their claims are decided")
     for option in OPTIONS:
-        described = option.help.replace("%", "%%")
-        group.addoption(
-            option.flag,
-            dest=option.ini,
-            default=None,
-            metavar=option.name.upper(),
-            help=f"{described} (default: {option.default})",
-        )
+        described = f"{option.help} (default: {option.written_default})".replace("%", "%%")
+        if option.type is bool:
+            group.addoption(
+                option.flag, dest=option.ini, action="store_const", const=True, default=None, help=described
+            )
+        else:
+            group.addoption(
+                option.flag, dest=option.ini, default=None, metavar=option.name.upper(), help=described
+            )
         parser.addini(
             option.ini,
-            f"{option.help} (default: {option.default})",
+            f"{option.help} (default: {option.written_default})",
             type=_INI_TYPES[option.type],
             default=None,
         )
@@ -83,6 +89,10 @@ def pytest_configure(config: pytest.Config) -> None:
         _watch(config)
     config.stash[SESSION] = session = _start(config, settings)
     config.add_cleanup(session.close)
+    if not _only_shows(config):
+        from pytest_mlops.session.signals import sigterm_as_interrupt
+
+        config.add_cleanup(sigterm_as_interrupt())
     if not hasattr(config, "workerinput") and not _only_shows(config):
         from pytest_mlops.session.reporting import Reporting
 
@@ -113,15 +123,28 @@ def _configured(config: pytest.Config, option: Option) -> object:
 
 def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops.executors.inline import InlineExecutor
+    from pytest_mlops.session.keeping import Keeping
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
     from pytest_mlops.session.reporting import line_writer, live_output
     from pytest_mlops.session.session import Session
 
-    laboratory = Laboratory(
-        open_store=lambda: open_sqlite(settings.store, config.rootpath),
-        open_executor=lambda: InlineExecutor(echo=live_output(config)),
+    tell = line_writer(config)
+    workers = getattr(config, "workerinput", {})  # of pytest-xdist: all of them are one session
+    keeping = Keeping(
+        open_store=lambda: open_sqlite(
+            settings.store,
+            config.rootpath,
+            session=workers.get("testrunuid"),
+            keep=size_of(settings.keep),
+        ),
+        rerun=settings.rerun,
+        retry_failed=settings.retry_failed,
+        tell=tell,
     )
-    return Session(laboratory=laboratory, progress=line_writer(config))
+    laboratory = Laboratory(
+        keeping=keeping, open_executor=lambda: InlineExecutor(echo=live_output(config)), tell=tell
+    )
+    return Session(laboratory=laboratory, progress=tell)
 
 
 # --- gates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,7 +13,10 @@ from pytest_mlops.errors import SettingError
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option: ``--mlops-<name>``, ``mlops_<name>`` in the configuration, ``<name>=`` in the marker."""
+    """One option: ``--mlops-<name>``, ``mlops_<name>`` in the configuration, ``<name>=`` in the marker.
+
+    One of type bool is off by default, and on by its name alone on the command line.
+    """
 
     name: str
     type: type
@@ -35,6 +39,11 @@ class Option:
         """As in the configuration file."""
         return f"mlops_{self.name}"
 
+    @property
+    def written_default(self) -> str:
+        """The default as in a configuration file."""
+        return str(self.default).lower() if self.type is bool else str(self.default)
+
     def parse(self, value: object, *, source: str) -> Any:
         """Convert and check ``value``, which came from ``source`` (named in the error).
 
@@ -54,6 +63,8 @@ class Option:
 
 def _convert(value: object, kind: type) -> Any:
     """``value`` as ``kind``, or None where that would lose or invent something (``True`` is no 1)."""
+    if kind is bool:
+        return value if isinstance(value, bool) else None
     if isinstance(value, kind) and not isinstance(value, bool):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -64,6 +75,23 @@ def _convert(value: object, kind: type) -> Any:
         except ValueError:
             return None
     return None
+
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def size_of(text: str) -> int | None:
+    """Bytes of a size as people write it; None if it is none.
+
+    Examples
+    --------
+    >>> size_of("20GB"), size_of("1.5 kb"), size_of("0"), size_of("20 bananas")
+    (20000000000, 1500, 0, None)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)?", text.strip(), re.IGNORECASE | re.ASCII)
+    if found is None or (found[2] is None and float(found[1]) != 0):
+        return None  # a bare number could be anything
+    return round(float(found[1]) * _UNITS[(found[2] or "B").upper()])
 
 
 def _any_of(*choices: str) -> Callable[[Any], bool]:
@@ -175,6 +203,33 @@ OPTIONS: tuple[Option, ...] = (
         of_session=True,
     ),
     Option(
+        name="keep",
+        type=str,
+        default="20GB",
+        help="room for artifacts (run.artifact) in the store: the least recently used ones go first, metrics stay",
+        check=lambda value: size_of(value) is not None,
+        expected="a size with its unit: KB, MB, GB or TB, or 0",
+        of_session=True,
+    ),
+    Option(
+        name="retry_failed",
+        type=bool,
+        default=False,
+        help="train failed training runs again instead of reusing them; the new result replaces the failed one",
+        check=lambda value: True,
+        expected="true or false",
+        of_session=True,
+    ),
+    Option(
+        name="rerun",
+        type=bool,
+        default=False,
+        help="train everything again, each training run once in this session; the new results replace the old ones",
+        check=lambda value: True,
+        expected="true or false",
+        of_session=True,
+    ),
+    Option(
         name="report",
         type=str,
         default="mlops-report",
@@ -203,6 +258,9 @@ class Settings:
     threads: int
     executor: str
     store: str
+    keep: str
+    retry_failed: bool
+    rerun: bool
     report: str
 
     def __post_init__(self) -> None:
@@ -261,7 +319,7 @@ def options_table() -> str:
     for option in OPTIONS:
         marker = "(of the session)" if option.of_session else f"`{option.name}`"
         meaning = f"{option.help}; {', '.join(option.choices) or option.expected}"
-        default = f"`{option.default}`" if option.default != "" else ""
+        default = f"`{option.written_default}`" if option.default != "" else ""
         rows.append(f"| {marker} | `{option.flag}` | `{option.ini}` | {default} | {meaning} |")
     return "\n".join(rows) + "\n"
 
@@ -276,5 +334,6 @@ def _check_marker(name: str) -> None:
     if option.of_session:
         raise SettingError(
             f"@pytest.mark.mlops({name}=...): {name} belongs to the whole session. "
-            f"Write {option.flag}=... on the command line or {option.ini} = ... in the configuration."
+            f"Write {option.flag}{'' if option.type is bool else '=...'} on the command line or {option.ini} = ... in the "
+            "configuration."
         )

@@ -349,7 +349,7 @@ def _mend(kind: str) -> str:
         )
     return (
         "A failed training run is a result, kept like others, and no seed is dropped in silence. Mend the training function; if "
-        "the machine was to blame, train it again in a fresh store (--mlops-store=sqlite:///fresh.sqlite)."
+        "the machine was to blame, train it again: pytest --mlops --mlops-retry-failed."
     )
 
 

@@ -7,7 +7,7 @@ wrong both ways (they change with the hash seed and do not see an imported helpe
 from __future__ import annotations
 
 from pytest_mlops.fingerprint.code import Code, fingerprint, shared_state
-from pytest_mlops.fingerprint.content import path_content
+from pytest_mlops.fingerprint.content import path_content, path_parts
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
 from pytest_mlops.fingerprint.values import describe
@@ -20,6 +20,7 @@ __all__ = [
     "fingerprint",
     "key_of",
     "path_content",
+    "path_parts",
     "shared_state",
     "versions",
     "watch_imports",

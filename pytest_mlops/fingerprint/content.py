@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -18,6 +18,8 @@ CodeOf = Callable[[Any, str], str]
 """From a function or class and its name in messages to the text that stands for its code."""
 
 _CHUNK = 1 << 20
+_MOST_PARTS = 1000
+"""Files of a folder whose names are remembered, to say which one changed."""
 _FILES: dict[tuple[str, int, int, int], str] = {}
 
 
@@ -39,16 +41,39 @@ def path_content(path: Path) -> str:
         ) from None
 
 
+def path_parts(path: Path) -> dict[str, str]:
+    """Files of a path by name, with enough of their hashes to say which one changed; of a large folder the whole.
+
+    Raises
+    ------
+    DataError
+        If the path does not exist or cannot be read.
+    """
+    whole = {path.as_posix(): path_content(path)[:16]}
+    if not path.is_dir():
+        return whole
+    parts = {}
+    for file in _files(path):
+        parts[(path / file.relative_to(path)).as_posix()] = _file(file)[:16]
+        if len(parts) > _MOST_PARTS:
+            return whole
+    return parts or whole
+
+
 def _folder(folder: Path) -> str:
     whole = hashlib.sha256(b"folder")
+    for file in _files(folder):
+        whole.update(
+            f"{file.relative_to(folder).as_posix()}\0{_file(file)}\0".encode("utf-8", "surrogateescape")
+        )
+    return whole.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(files):
-            file = Path(root, name)
-            whole.update(
-                f"{file.relative_to(folder).as_posix()}\0{_file(file)}\0".encode("utf-8", "surrogateescape")
-            )
-    return whole.hexdigest()
+            yield Path(root, name)
 
 
 def _file(file: Path) -> str:

@@ -54,6 +54,7 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
         *_messages(report),
         *_parts(report.claims),
         _cost(report),
+        *_why(report.claims),
         *_arms(report.arms),
         _provenance(report),
     ]
@@ -197,6 +198,15 @@ def _parts(claims: list[Claim]) -> Iterator[str]:
 
 def _cost(report: Report) -> str:
     return f"{cost_line(report)}; the session took {duration(report.session.seconds)}."
+
+
+def _why(claims: list[Claim]) -> Iterator[str]:
+    """Why training runs were trained and not reused."""
+    rows = [
+        f"- {escape.code(claim.id)}: {escape.text('; '.join(claim.why))}" for claim in claims if claim.why
+    ]
+    if rows:
+        yield _folded("Why training runs were trained", "\n".join(rows))
 
 
 def _arms(arms: list[Arm]) -> Iterator[str]:

@@ -46,7 +46,8 @@ def summary(
     unicode : bool
         Whether the terminal can show box-drawing characters.
     verbosity : int
-        0: parts that did not PASS, last 8 lines of a failed training run; from 1 on: all parts, 40 lines.
+        0: parts that did not PASS, last 8 lines of a failed training run; from 1 on: all parts, why
+        training runs were trained, 40 lines.
     path : str, optional
         Where the report was written.
 
@@ -89,6 +90,8 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
         yield from _plain(wrap(printable(claim.remedy), width, first=_INDENT + arrow))
     for remark in claim.remarks:
         yield from _plain(wrap(printable(remark), width, first=_INDENT + "note: "))
+    for reason in claim.why if verbosity >= 1 else []:
+        yield from _plain(wrap(printable(reason), width, first=_INDENT + "trained: "))
     if claim.parts:
         yield from _parts(claim, scale, width, unicode, verbosity)
 

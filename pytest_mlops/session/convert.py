@@ -94,6 +94,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         remedy=judgement.remedy if judgement is not None else None,
         trained=hearing.bill.trained,
         reused=hearing.bill.reused,
+        why=hearing.bill.reasons(),
         seconds=hearing.seconds,
         arms=[arm_id(arm) for arm in claim.arms],
         sides=_sides(part),
@@ -215,9 +216,10 @@ def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:
 
 
 def _messages(gate: Gate) -> Iterable[model.Message]:
-    """What training runs wanted the user to know, each once."""
+    """What the store and training runs wanted the user to know, each once."""
     seen = set()
     for hearing in gate.hearings:
+        yield from (model.Message(level="warning", text=text) for text in hearing.bill.messages)
         labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
         for name, results in hearing.outcomes:
             for seed, result in zip(_seeds(hearing), results, strict=False):

@@ -1,11 +1,13 @@
-"""From an arm and a place in its seeds to a finished training run: from memory, from the store, or trained now."""
+"""From arms and places in their seeds to finished training runs: from memory, from the store, or trained now."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
 from pytest_mlops.claims.ports import Executor, Lost, Store
 from pytest_mlops.claims.seeds import block
+from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.errors import DataError, MlopsError, StoreError
-from pytest_mlops.records import Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.records import Details, Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place
 
@@ -23,6 +27,12 @@ PROTOCOL = 1
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
+
+_POLL_SECONDS = (0.02, 1.0)
+"""First and longest pause while another session trains."""
+
+Wanted = tuple["Prepared", int]
+"""A prepared arm and a place in its seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +48,11 @@ class Prepared:
     threads: int
     data: Any
     root_data: str
+    details: Details = field(default_factory=Details)
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""
-        return RunKey(**{**self.key.__dict__, "seed": self.seeds[index]})
+        return replace(self.key, seed=self.seeds[index])
 
 
 @dataclass(kw_only=True)
@@ -52,6 +63,17 @@ class Bill:
     reused: int = 0
     train_seconds: float = 0.0
     saved_seconds: float = 0.0
+    messages: list[str] = field(default_factory=list)
+    """What the user should know of the store."""
+    why: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """By arm and reason the seeds that were trained."""
+
+    def reasons(self) -> list[str]:
+        """Why training runs were trained, one sentence for each arm and reason."""
+        return [
+            f"{label}: {no_run_of(seeds) if reason == SEEDS_ONLY else reason}"
+            for (label, reason), seeds in self.why.items()
+        ]
 
 
 @dataclass(kw_only=True)
@@ -60,23 +82,21 @@ class Laboratory:
 
     Parameters
     ----------
-    open_store, open_executor : callable
-        Make them; called once at most.
+    keeping : Keeping
+        What is known already, and who trains what.
+    open_executor : callable
+        Makes the executor; called once at most.
+    tell : callable
+        Takes one line for people.
     """
 
-    open_store: Callable[[], Store]
+    keeping: Keeping
     open_executor: Callable[[], Executor]
-    _store: Store | None = None
+    tell: Callable[[str], None] = print
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
-
-    @property
-    def store(self) -> Store:
-        """The store, opened on first use."""
-        if self._store is None:
-            self._store = self.open_store()
-        return self._store
+    _reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def executor(self) -> Executor:
@@ -124,27 +144,96 @@ class Laboratory:
             threads=settings.threads,
             data=data,
             root_data=content,
+            details=Details(
+                label=arm.label,
+                code={name: short_hash(text) for name, text in code.reached},
+                data=_parts(arm.uses.data, content),
+            ),
         )
 
-    def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult:
-        """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost."""
-        key = prepared.key_at(index)
-        known = self._known.get(key.digest)
-        if known is None:
-            known = self.store.get(key)
-        if known is not None:
-            bill.reused += 1
-            bill.saved_seconds += known.metrics.get("seconds", 0.0)
+    def runs(self, wanted: Sequence[Wanted], bill: Bill) -> list[RunResult | None]:
+        """The finished runs that are wanted, in that order; ``bill`` gets what they cost.
+
+        What another session is training is waited for last, so that two sessions share the work. Once a run failed, no
+        other one is trained or waited for: None stands for those.
+        """
+        runs: list[RunResult | None] = [None] * len(wanted)
+        holders: dict[int, str] = {}
+        for place, one in enumerate(wanted):
+            answer = self._try(one, bill)
+            if isinstance(answer, str):
+                holders[place] = answer
+                continue
+            runs[place] = answer
+            if answer.failed:
+                break
         else:
-            known = self._train(prepared, key, index)
-            bill.trained += 1
-            bill.train_seconds += known.metrics.get("seconds", 0.0)
+            for place, holder in holders.items():
+                runs[place] = answer = self._after(wanted[place], holder, bill)
+                if answer.failed:
+                    break
+        bill.messages += self.keeping.news
+        self.keeping.news.clear()
+        return runs
+
+    def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str:
+        """The finished run, trained now if need be; a text says which other session trains it."""
+        prepared, index = wanted
+        key = prepared.key_at(index)
+        known = self._reused(key, bill)
+        if known is not None:
+            return known
+        holder = self.keeping.lease(key)
+        if holder is not None:
+            return holder
+        try:
+            known = self._reused(key, bill)  # its last owner may just have finished
+            if known is not None:
+                self.keeping.release(key)
+                return known
+            reason = self._why(prepared, key)
+            known = self._train(prepared, key, index, reason)
+        except BaseException:
+            self.keeping.release(key)
+            raise
+        bill.trained += 1
+        bill.train_seconds += known.metrics.get("seconds", 0.0)
+        bill.why.setdefault((prepared.arm.label, reason), []).append(key.seed)
         self._known[key.digest] = known
         return known
 
-    def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
+    def _after(self, wanted: Wanted, holder: str, bill: Bill) -> RunResult:
+        """The finished run, once the session that trains it has finished, or is gone."""
+        prepared, index = wanted
+        self.tell(f"waiting for seed {prepared.seeds[index]} of {prepared.arm.label}: {holder} trains it")
+        pause, longest = _POLL_SECONDS
+        while isinstance(answer := self._try(wanted, bill), str):
+            time.sleep(pause)
+            pause = min(longest, 1.5 * pause)
+        return answer
+
+    def _reused(self, key: RunKey, bill: Bill) -> RunResult | None:
+        known = self._known.get(key.digest) or self.keeping.known(key)
+        if known is not None:
+            bill.reused += 1
+            bill.saved_seconds += known.metrics.get("seconds", 0.0)
+            self._known[key.digest] = known
+        return known
+
+    def _why(self, prepared: Prepared, key: RunKey) -> str:
+        """Why this run is trained: of an experiment that is new in this session, what is new about it."""
+        again = self.keeping.why_again(key)
+        if again is not None:
+            return again
+        experiment = prepared.key.digest
+        if experiment not in self._reasons:
+            self._reasons[experiment] = why(key, prepared.details, self.keeping.store.kin(key))
+        return self._reasons[experiment]
+
+    def _train(self, prepared: Prepared, key: RunKey, index: int, reason: str) -> RunResult:
         source = prepared.arm.source
         assert isinstance(source, Training)
+        said = no_run_of([key.seed]) if reason == SEEDS_ONLY else reason
         spec = RunSpec(
             key=key,
             function=source.function,
@@ -155,17 +244,17 @@ class Laboratory:
             amp=prepared.place.amp,
             deterministic=prepared.deterministic,
             threads=prepared.threads,
-            artifacts=self.store.artifacts(key),
+            artifacts=self.keeping.store.artifacts(key),
         )
         reason = ""
         for _ in range(LOST_RETRIES + 1):
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if not isinstance(ending.outcome, Lost):
-                self._known[key.digest] = ending.outcome  # a store that fails now does not cost the run
-                return self.store.put(key, ending.outcome)
+                return self.keeping.keep(key, ending.outcome, replace(prepared.details, why=said))
             reason = ending.outcome.reason
         # No result of the training: not stored, so that the next session tries again.
+        self.keeping.release(key)
         return RunResult(
             key=key.digest,
             seed=key.seed,
@@ -188,8 +277,7 @@ class Laboratory:
         """Give up what is pending and close the store."""
         if self._executor is not None:
             self._executor.close()
-        if self._store is not None:
-            self._store.close()
+        self.keeping.close()
 
 
 def _handed_over(training: Training) -> dict[str, Any]:
@@ -205,6 +293,23 @@ def _contents(declared: Any) -> Any:
     if isinstance(declared, dict):
         return {name: _contents(item) for name, item in declared.items()}
     return [_contents(item) for item in declared]
+
+
+def _parts(declared: Any, content: str) -> dict[str, str]:
+    """Names and hashes of what was declared, to say later which of them changed."""
+    if declared is None:
+        return {}
+    if callable(declared):
+        return {f"{fingerprint.describe(declared)}()": content}
+    if isinstance(declared, Path):
+        return fingerprint.path_parts(declared)
+    items = declared.values() if isinstance(declared, dict) else declared
+    return {name: part for item in items for name, part in _parts(item, content).items()}
+
+
+def short_hash(text: str) -> str:
+    """Enough of a hash to tell two versions of one thing apart."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _load(declared: Callable[[], Any]) -> tuple[Any, str]:
@@ -236,11 +341,18 @@ def recorded(recording: Recording) -> list[RunResult]:
     return results
 
 
-def open_sqlite(url: str, folder: Path) -> Store:
-    """The store of a URL; an empty one means a file below ``folder``."""
+def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> Store:
+    """The store of a URL; an empty one means a file below ``folder``. Artifacts lie beside the file."""
     try:
-        from pytest_mlops.store.sql import SqlStore
+        from pytest_mlops.store.database import sqlite_file
+        from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
     except ImportError as error:
         raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
-    home = folder / ".mlops"
-    return SqlStore(url or f"sqlite:///{home / 'store.sqlite'}", artifacts=home / "artifacts")
+    url = url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+    file = sqlite_file(url) or folder / ".mlops" / "memory"
+    return SqlStore(
+        url,
+        artifacts=file.with_suffix(".artifacts"),
+        session=session,
+        keep=KEEP_BYTES if keep is None else keep,
+    )

@@ -117,6 +117,7 @@ def line_writer(config: pytest.Config) -> Callable[[str], None]:
             if config.get_terminal_writer().width_of_current_line:  # dots of -q
                 terminal.write_line("")
             terminal.write_line(text)
+            terminal.flush()  # a log of CI is no terminal, and shall be as up to date
 
     return write_line
 

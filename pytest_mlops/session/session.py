@@ -150,14 +150,7 @@ class Session:
         while True:
             pair = min(map(len, outcomes.values()))
             before = (time.perf_counter(), hearing.bill.trained)
-            for arm, source in sources.items():
-                outcomes[arm].append(
-                    source[pair]
-                    if isinstance(source, list)
-                    else self._laboratory.run(source, pair, hearing.bill)
-                )
-                if outcomes[arm][-1].failed:
-                    break  # the pair is lost: its other arms need not be paid
+            self._next_pair(sources, outcomes, hearing)
             judgement = judge(claim, outcomes, test)
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
@@ -171,6 +164,25 @@ class Session:
                 )
             if not judgement.open:
                 return judgement
+
+    def _next_pair(
+        self,
+        sources: Mapping[Arm, Prepared | list[RunResult]],
+        outcomes: Mapping[Arm, list[RunResult]],
+        hearing: Hearing,
+    ) -> None:
+        """Add one more run to the outcomes of each arm; where one failed, the pair is lost and the rest is not paid."""
+        pair = min(map(len, outcomes.values()))
+        for arm, source in sources.items():
+            if isinstance(source, list):
+                outcomes[arm].append(source[pair])
+                if source[pair].failed:
+                    return
+        ready = {arm: source for arm, source in sources.items() if isinstance(source, Prepared)}
+        runs = self._laboratory.runs([(prepared, pair) for prepared in ready.values()], hearing.bill)
+        for arm, run in zip(ready, runs, strict=True):
+            if run is not None:
+                outcomes[arm].append(run)
 
     def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
         if isinstance(arm.source, Recording):

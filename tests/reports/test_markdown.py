@@ -119,6 +119,14 @@ epoch 2: loss nan
 
 36 training runs: 24 trained, 12 reused; 44 s spent, 2 min 8 s saved; the session took 1 min 2 s.
 
+<details><summary>Why training runs were trained</summary>
+
+- `c1`: train(): net.py changed; train(lr=0.1): no run of seeds 5 to 7
+- `c2`: train(): net.py changed; train(lr=0.1): no run of seeds 5 to 7
+- `c3`: train(): net.py changed; train(lr=0.1): no run of seeds 5 to 7
+
+</details>
+
 <details><summary>1 arm</summary>
 
 | Arm | Function | Parameters | Data | Training runs | Mean time |

@@ -144,3 +144,13 @@ Messages
 3 claims: 1 PASS, 1 FAIL, 1 UNDECIDED
 36 training runs: 24 trained, 12 reused; 44 s spent, 2 min 8 s saved
 report: mlops-report/report.md"""
+
+
+def test_why_runs_were_trained_is_shown_when_asked_to_be_verbose(make_report, make_claim) -> None:
+    report = make_report(claims=[make_claim(why=["train(): \x1b[31mnet.py changed"])])
+    quiet, verbose = (
+        "\n".join(row for row, _ in summary(report, width=80, unicode=True, verbosity=verbosity))
+        for verbosity in (0, 1)
+    )
+    assert "net.py changed" not in quiet
+    assert "trained: train(): net.py changed" in verbose

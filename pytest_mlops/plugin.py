@@ -123,12 +123,14 @@ def _configured(config: pytest.Config, option: Option) -> object:
 
 def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops.executors.inline import InlineExecutor
+    from pytest_mlops.fingerprint import Tree
     from pytest_mlops.session.keeping import Keeping
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
     from pytest_mlops.session.reporting import line_writer, live_output
     from pytest_mlops.session.session import Session
 
     tell = line_writer(config)
+    tree = Tree(config.rootpath)
     workers = getattr(config, "workerinput", {})  # of pytest-xdist: all of them are one session
     keeping = Keeping(
         open_store=lambda: open_sqlite(
@@ -138,11 +140,16 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
             keep=size_of(settings.keep),
         ),
         rerun=settings.rerun,
+        changed=lambda record: tree.changed(record.modules, record.files),
         retry_failed=settings.retry_failed,
         tell=tell,
     )
     laboratory = Laboratory(
-        keeping=keeping, open_executor=lambda: InlineExecutor(echo=live_output(config)), tell=tell
+        keeping=keeping,
+        open_executor=lambda: InlineExecutor(echo=live_output(config)),
+        tell=tell,
+        root=config.rootpath,
+        look_again=tree.look_again,
     )
     return Session(laboratory=laboratory, progress=tell)
 

@@ -57,6 +57,8 @@ class RunSpec:
     threads: int = 1
     artifacts: Path = field(default_factory=Path)
     """Folder for ``run.artifact``; made when first used."""
+    root: Path | None = None
+    """Folder of the project: what the run reads and imports below it is noted; None takes no notes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +78,9 @@ class Record:
     """What a training run turned out to depend on, noted while it trained."""
 
     modules: Mapping[str, str] = field(default_factory=dict)
-    """First-party modules by name, with the hash of their normalised source."""
+    """First-party modules by path relative to pytest's root folder, with the hash of their normalised source."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Files that it read, by path relative to pytest's root folder (with ``/``), with their SHA-256."""
+    """Files that it read, by path relative to that folder, with their SHA-256; folders that it listed end in ``/``."""
 
     @cached_property
     def text(self) -> str:

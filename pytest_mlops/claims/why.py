@@ -47,6 +47,21 @@ def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]]) ->
     found = min((list(_differences(key, details, *relative)) for relative in kin), key=len)
     if not found:
         return SEEDS_ONLY
+    return _few(found)
+
+
+def few_changed(paths: Sequence[str]) -> str:
+    """The sentence for runs of which a noted file or module changed.
+
+    Examples
+    --------
+    >>> few_changed(["conf/model.yaml"])
+    'conf/model.yaml changed'
+    """
+    return _few([f"{path} changed" for path in paths])
+
+
+def _few(found: Sequence[str]) -> str:
     more = len(found) - _SHOWN
     return ", ".join(found[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -10,15 +10,21 @@ from pytest_mlops.fingerprint.code import Code, fingerprint, shared_state
 from pytest_mlops.fingerprint.content import path_content, path_parts
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
+from pytest_mlops.fingerprint.tree import Tree, is_of_the_project, listing, modules
 from pytest_mlops.fingerprint.values import describe
-from pytest_mlops.fingerprint.watch import watch_imports
+from pytest_mlops.fingerprint.watch import imports_heard, watch_imports
 
 __all__ = [
     "Code",
+    "Tree",
     "content_of",
     "describe",
     "fingerprint",
+    "imports_heard",
+    "is_of_the_project",
     "key_of",
+    "listing",
+    "modules",
     "path_content",
     "path_parts",
     "shared_state",

@@ -23,8 +23,8 @@ from typing import Any
 
 from pytest_mlops.errors import MlopsError, ParameterError
 from pytest_mlops.fingerprint import party, syntax
-from pytest_mlops.fingerprint.content import content
-from pytest_mlops.fingerprint.slots import Shared, is_code
+from pytest_mlops.fingerprint.content import content, path_content
+from pytest_mlops.fingerprint.slots import Shared, as_imported, is_code
 from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
 
 _PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
@@ -71,6 +71,14 @@ def shared_state(value: Any) -> Shared:
     return walk.shared
 
 
+def sources_of(modules: Iterable[str]) -> dict[str, str]:
+    """Files of first-party modules and of the modules that they import, with the hashes of their normalised source."""
+    walk = _Walk("modules")
+    for name in modules:
+        walk.module(name)
+    return walk.sources
+
+
 def _is_by_function(file: str) -> bool:
     """Test modules and conftest files change daily, so they count function by function."""
     stem = Path(file).stem
@@ -86,6 +94,7 @@ class _Walk:
         self.reached: dict[str, str] = {}
         self.packages: set[str] = set()
         self.shared = Shared()
+        self.sources: dict[str, str] = {}
         self._seen: set[int] = set()
         self._files: set[str] = set()
         self._alive: list[Any] = []  # ids stay unique only while the objects live
@@ -229,6 +238,7 @@ class _Walk:
             return
         if id(value) in self._seen and statement:
             return
+        value = as_imported(value)
         if self._refusing:
             self._refuse_shared_state(label, value)
         try:
@@ -298,6 +308,7 @@ class _Walk:
             package = module_name if Path(file).name == "__init__.py" else module_name.rpartition(".")[0]
         digest, imports = syntax.whole_file(file, package)
         self._note(module_name, digest)
+        self.sources[file] = digest
         self._follow(imports)
 
     def _imports(self, node: ast.AST, package: str) -> None:
@@ -307,19 +318,20 @@ class _Walk:
         for found in imports:
             parts = found.module.split(".")
             for depth in range(1, len(parts) + 1):
-                self._module_by_name(".".join(parts[:depth]))
+                self.module(".".join(parts[:depth]))
             for name in found.names:
-                self._module_by_name(f"{found.module}.{name}")
+                self.module(f"{found.module}.{name}")
 
-    def _module_by_name(self, name: str) -> None:
+    def module(self, name: str) -> None:
+        """A module that the code imports by this name."""
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names:
             return
-        file = party.source_of_name(name)
-        if file is None and name not in sys.modules:
-            file = _origin(name)
+        file = getattr(sys.modules[name], "__file__", None) if name in sys.modules else _origin(name)
         if file is not None and party.is_first_party(file):
             self._whole_file(file, name)
+        elif file is not None and party.is_own_extension(file):
+            self._note(name, path_content(Path(file)))
         else:
             self._package(name)
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 import sysconfig
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
+
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of installed packages."""
 
 _OURSELVES = Path(__file__).resolve().parents[1]
 
@@ -21,8 +25,17 @@ def _foreign_roots() -> tuple[Path, ...]:
 @cache
 def is_first_party(file: str) -> bool:
     """Whether ``file`` is the user's own Python source: not the standard library's, not an installed package's."""
-    path = Path(file).resolve()
-    if path.suffix != ".py" or {"site-packages", "dist-packages"} & set(path.parts):
+    return file.endswith(".py") and _is_own(Path(file).resolve())
+
+
+@cache
+def is_own_extension(file: str) -> bool:
+    """Whether ``file`` is a compiled extension in the user's own tree: no version tells of it, only its content."""
+    return file.endswith(tuple(EXTENSION_SUFFIXES)) and _is_own(Path(file).resolve())
+
+
+def _is_own(path: Path) -> bool:
+    if INSTALLED & set(path.parts):
         return False
     return not any(path.is_relative_to(root) for root in _foreign_roots()) and path.is_file()
 

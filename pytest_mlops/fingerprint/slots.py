@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +53,34 @@ class Shared:
                     write=lambda value: setattr(cell, "cell_contents", value),
                 ),
             )
+
+
+_FILLED: dict[int, tuple[Any, Any, Any]] = {}
+"""Containers that an import during a training run filled: the container, what it held before, what it held after."""
+
+
+def filled(container: Any, before: Any) -> None:
+    """Remember what a registry held before a training run imported the modules that fill it.
+
+    The import will not happen again in this process, so it stays filled; but in the next session it is empty when its key
+    is made, and the keys have to be equal.
+    """
+    known = _FILLED.get(id(container))
+    before = known[1] if known is not None and known[0] is container else before
+    _FILLED[id(container)] = (container, before, copy.copy(container))
+
+
+def as_imported(value: Any) -> Any:
+    """What a container held before training runs filled it; any other value as it is."""
+    known = _FILLED.get(id(value))
+    if known is None or known[0] is not value or _items(known[2]) != _items(value):
+        return value
+    return known[1]
+
+
+def _items(container: Any) -> list[int]:
+    items = container.items() if isinstance(container, dict) else container
+    return [id(part) for item in items for part in (item if isinstance(container, dict) else (item,))]
 
 
 def is_code(value: object) -> bool:

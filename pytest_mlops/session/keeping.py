@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pytest_mlops.claims.ports import Store
+from pytest_mlops.claims.why import few_changed
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, Record, RunKey, RunResult
 
@@ -16,10 +17,10 @@ _PAUSE_SECONDS = 60.0
 _HELD = "Until it can be written, training runs of this session are held in memory."
 
 
-def always(record: Record) -> bool:
-    """Every record holds: what a run read or imported is as it was."""
+def nothing(record: Record) -> Sequence[str]:
+    """No record is out of date: for runs of which no notes are taken."""
     del record
-    return True
+    return ()
 
 
 @dataclass(kw_only=True)
@@ -30,8 +31,8 @@ class Keeping:
     ----------
     open_store : callable
         Opens it; called once at most.
-    holds : callable
-        Whether what a record noted is as it was.
+    changed : callable
+        Of what a record noted, the paths that are not as they were.
     rerun : bool
         Reuse nothing that another session trained.
     retry_failed : bool
@@ -41,7 +42,7 @@ class Keeping:
     """
 
     open_store: Callable[[], Store]
-    holds: Callable[[Record], bool] = always
+    changed: Callable[[Record], Sequence[str]] = nothing
     rerun: bool = False
     retry_failed: bool = False
     tell: Callable[[str], None] = print
@@ -74,8 +75,9 @@ class Keeping:
         runs = self.store.found(key)
         if not runs:
             return None
-        if not any(self.holds(run.record) for run in runs):
-            return "a file that it read or a module that it imported changed"
+        differences = [self.changed(run.record) for run in runs]
+        if all(differences):
+            return few_changed(min(differences, key=len))
         return "--mlops-rerun" if self.rerun else "it failed before (--mlops-retry-failed)"
 
     def lease(self, key: RunKey) -> str | None:
@@ -119,8 +121,12 @@ class Keeping:
         finally:
             self._store.close()
 
+    def holds(self, run: RunResult) -> bool:
+        """Whether all that a run noted is as it was."""
+        return not self.changed(run.record)
+
     def _newest(self, key: RunKey, *, mine: bool) -> RunResult | None:
-        return next((run for run in self.store.found(key, mine=mine) if self.holds(run.record)), None)
+        return next((run for run in self.store.found(key, mine=mine) if self.holds(run)), None)
 
     def _replaced(self, key: RunKey) -> str | None:
         """Id of the run that is there and was not good enough to reuse."""

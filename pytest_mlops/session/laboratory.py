@@ -88,11 +88,17 @@ class Laboratory:
         Makes the executor; called once at most.
     tell : callable
         Takes one line for people.
+    root : Path, optional
+        Folder of the project; runs note what they read and import below it.
+    look_again : callable
+        Called when a claim begins: files may have changed since the last one.
     """
 
     keeping: Keeping
     open_executor: Callable[[], Executor]
     tell: Callable[[str], None] = print
+    root: Path | None = None
+    look_again: Callable[[], None] = lambda: None
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
@@ -115,6 +121,7 @@ class Laboratory:
         """
         source = arm.source
         assert isinstance(source, Training)
+        self.look_again()
         place = resolve_place(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
         deterministic = settings.deterministic == "on" or (
             settings.deterministic == "auto" and place.device == "cpu"
@@ -176,6 +183,11 @@ class Laboratory:
         self.keeping.news.clear()
         return runs
 
+    def changed(self, runs: Sequence[RunResult]) -> list[str]:
+        """Paths that the runs noted and that are not as they were, looked up again."""
+        self.look_again()
+        return sorted({path for run in runs for path in self.keeping.changed(run.record)})[:5]
+
     def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str:
         """The finished run, trained now if need be; a text says which other session trains it."""
         prepared, index = wanted
@@ -213,7 +225,9 @@ class Laboratory:
         return answer
 
     def _reused(self, key: RunKey, bill: Bill) -> RunResult | None:
-        known = self._known.get(key.digest) or self.keeping.known(key)
+        known = self._known.get(key.digest)
+        if known is None or not self.keeping.holds(known):
+            known = self.keeping.known(key)
         if known is not None:
             bill.reused += 1
             bill.saved_seconds += known.metrics.get("seconds", 0.0)
@@ -245,6 +259,7 @@ class Laboratory:
             deterministic=prepared.deterministic,
             threads=prepared.threads,
             artifacts=self.keeping.store.artifacts(key),
+            root=self.root,
         )
         reason = ""
         for _ in range(LOST_RETRIES + 1):

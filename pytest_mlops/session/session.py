@@ -10,7 +10,7 @@ from pytest_mlops.claims.arms import Arm, Arms, Recording
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
 from pytest_mlops.claims.judge import Judgement, judge
-from pytest_mlops.errors import ClaimError, SettingError
+from pytest_mlops.errors import ClaimError, DataError, SettingError
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
@@ -163,7 +163,17 @@ class Session:
                     claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
                 )
             if not judgement.open:
+                self._check_unchanged(claim, outcomes)
                 return judgement
+
+    def _check_unchanged(self, claim: Claim, outcomes: Mapping[Arm, list[RunResult]]) -> None:
+        """All runs of a claim have to be of one and the same project, or they are not comparable."""
+        changed = self._laboratory.changed([run for results in outcomes.values() for run in results])
+        if changed:
+            raise DataError(
+                f"{claim.statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "
+                "are of the project before and some of the one after. Start pytest again: what still holds is reused."
+            )
 
     def _next_pair(
         self,

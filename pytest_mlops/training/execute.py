@@ -7,12 +7,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from pytest_mlops.records import Failure, RunResult, RunSpec
+from pytest_mlops.records import Failure, Record, RunResult, RunSpec
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain
 from pytest_mlops.training.isolation import isolated
 from pytest_mlops.training.meter import Meter
 from pytest_mlops.training.metrics import Metrics, read_metrics
+from pytest_mlops.training.notes import noting, paths_in
 from pytest_mlops.training.output import captured
 from pytest_mlops.training.run import Run
 from pytest_mlops.training.shared import module_state_kept
@@ -59,7 +60,7 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
     """
     outcome = _Outcome()
     messages: list[str] = []
-    with captured(echo) as recorder:
+    with captured(echo) as recorder, noting(spec.root, paths_in(spec.data)) as notes:
         try:
             with isolated(
                 seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
@@ -69,7 +70,8 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
             raise
         except BaseException as error:  # noqa: BLE001 - e.g. a device that is not there
             outcome.failure = outcome.failure or explain(error)
-    return _result(spec, outcome, recorder.text(), messages)
+    record = Record(modules=notes.modules(), files=notes.files()) if notes is not None else Record()
+    return _result(spec, outcome, recorder.text(), messages, record)
 
 
 def _train(spec: RunSpec, outcome: _Outcome) -> None:
@@ -130,7 +132,7 @@ def _skipped(amp: object, outcome: _Outcome) -> int:
         return 0
 
 
-def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str]) -> RunResult:
+def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str], record: Record) -> RunResult:
     finite = {name: value for name, value in outcome.metrics.values.items() if math.isfinite(value)}
     failed = {"failed": float(outcome.failure is not None)}
     if outcome.skipped_steps:
@@ -152,4 +154,5 @@ def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str]) 
         steps=outcome.steps,
         skipped_steps=outcome.skipped_steps,
         messages=tuple(messages),
+        record=record,
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.fingerprint.party import source_file
-from pytest_mlops.fingerprint.slots import Slot, is_code
+from pytest_mlops.fingerprint.slots import Slot, filled, is_code
 from pytest_mlops.training.data import protected
 
 _MOST = 200_000
@@ -46,9 +46,9 @@ def module_state_kept(function: Callable[..., Any]) -> Iterator[None]:
         try:
             yield
         finally:
-            if _first_party_modules() <= imported:
-                for container, before in kept:
-                    _put_back(container, before)
+            put_back = _put_back if _first_party_modules() <= imported else _keep_filled
+            for container, before in kept:
+                put_back(container, before)
             for slot in shared.slots.values():
                 if _read(slot) is not values[slot.label]:
                     slot.write(values[slot.label])
@@ -99,9 +99,18 @@ def _contents(container: Any) -> Any:
     return list(container.items()) if isinstance(container, dict) else list(container)
 
 
-def _put_back(container: Any, before: list[Any]) -> None:
+def _is_as_before(container: Any, before: list[Any]) -> bool:
     now = _contents(container)
-    if len(now) == len(before) and all(_same(a, b) for a, b in zip(now, before, strict=True)):
+    return len(now) == len(before) and all(_same(a, b) for a, b in zip(now, before, strict=True))
+
+
+def _keep_filled(container: Any, before: list[Any]) -> None:
+    if not _is_as_before(container, before):
+        filled(container, type(container)(before))
+
+
+def _put_back(container: Any, before: list[Any]) -> None:
+    if _is_as_before(container, before):
         return
     container.clear()
     (container.update if isinstance(container, dict | set) else container.extend)(before)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import types
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,21 @@ def test_installed_packages_are_named_for_their_versions():
         return scipy.special.erf(0)
 
     assert "scipy" in fingerprint(trains).packages
+
+
+def test_a_compiled_extension_of_the_project_counts_by_its_content(tmp_path, monkeypatch):
+    extension = tmp_path / f"fast_ops{EXTENSION_SUFFIXES[0]}"
+    extension.write_bytes(b"one build")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def trains(run):
+        import fast_ops
+
+        return fast_ops.value
+
+    before = fingerprint(trains).digest
+    extension.write_bytes(b"another build")
+    assert fingerprint(trains).digest != before
 
 
 def test_a_captured_object_without_a_key_is_refused():

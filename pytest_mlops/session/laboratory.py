@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
-from pytest_mlops.claims.ports import Executor, Lost, Store
+from pytest_mlops.claims.ports import Executor, Lost
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.errors import DataError, MlopsError, StoreError
@@ -21,6 +21,9 @@ from pytest_mlops.records import Details, Failure, RunKey, RunResult, RunSpec
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place
+
+if TYPE_CHECKING:
+    from pytest_mlops.store.sql import SqlStore
 
 PROTOCOL = 1
 """Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
@@ -330,14 +333,19 @@ def recorded(recording: Recording) -> list[RunResult]:
     return results
 
 
-def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> Store:
-    """The store of a URL; an empty one means a file below ``folder``. Artifacts lie beside the file."""
+def store_url(url: str, folder: Path) -> str:
+    """The URL of the store; an empty one means a file below ``folder``."""
+    return url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+
+
+def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> SqlStore:
+    """The store of a URL, or the default one below ``folder``. Its artifacts lie beside its file."""
     try:
         from pytest_mlops.store.database import sqlite_file
         from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
     except ImportError as error:
         raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
-    url = url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+    url = store_url(url, folder)
     file = sqlite_file(url) or folder / ".mlops" / "memory"
     return SqlStore(
         url,

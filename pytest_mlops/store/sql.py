@@ -117,6 +117,8 @@ class SqlStore:
             if instead_of is not None:
                 connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))
             kept = self._insert(connection, key, result, details, artifacts)
+            if artifacts or instead_of is not None:
+                self._artifacts.prune(connection)
             self._leases.drop(connection, key.digest)
         self._artifacts.discard(folder)
         if kept:
@@ -249,5 +251,4 @@ class SqlStore:
             connection.execute(sa.insert(schema.metrics), metric_rows(number, result))
         if artifacts:
             self._artifacts.add(connection, number, artifacts)
-            self._artifacts.prune(connection)
         return True

@@ -1,6 +1,7 @@
 """``pytest-mlops``: the command line beside pytest. Reads arguments and chooses an exit status.
 
-Exit status: 0 done; 1 a claim did not PASS or a gate failed; 2 used wrongly; 4 a hostile or broken report.
+Exit status: 0 done; 1 a claim did not PASS or a gate failed; 2 used wrongly; 3 the store could not be used;
+4 a hostile or broken report.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pytest_mlops.commands.runs import runs
 from pytest_mlops.errors import ReportError
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def cli() -> None:
     """Model-quality gates for pytest: look at what `pytest --mlops` found out.
 
     Exit status: 0 done; 1 a claim did not PASS or a gate failed; 2 used wrongly;
-    4 a hostile or broken report.
+    3 the store could not be used; 4 a hostile or broken report.
     """
 
 
@@ -84,6 +86,9 @@ def schema() -> None:
     from pytest_mlops.reports import files
 
     _out(json.dumps(files.json_schema(), indent=2) + "\n")
+
+
+cli.add_command(runs)
 
 
 def main() -> None:

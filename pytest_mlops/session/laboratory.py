@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
-from pytest_mlops.claims.ports import Executor, Lost, Store
+from pytest_mlops.claims.ports import Executor, Lost
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
-from pytest_mlops.errors import DataError, MlopsError, StoreError
+from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.session.declared import DeclaredData, parts_of, short_hash
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place
+
+if TYPE_CHECKING:
+    from pytest_mlops.store.sql import SqlStore
 
 PROTOCOL = 1
 """Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
@@ -101,7 +104,7 @@ class Laboratory:
     look_again: Callable[[], None] = lambda: None
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
-    _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
+    _data: DeclaredData = field(default_factory=DeclaredData)
     _reasons: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -127,7 +130,7 @@ class Laboratory:
             settings.deterministic == "auto" and place.device == "cpu"
         )
         code = fingerprint.fingerprint(source.function)
-        data, content, packages = self._data(arm.uses.data)
+        data, content, packages = self._data.ready(arm.uses.data)
         described = {
             **environment(place, threads=settings.threads, deterministic=deterministic),
             "packages": fingerprint.versions(code.packages | packages | {"numpy", "torch"}),
@@ -154,7 +157,7 @@ class Laboratory:
             details=Details(
                 label=arm.label,
                 code={name: short_hash(text) for name, text in code.reached},
-                data=_parts(arm.uses.data, content),
+                data=parts_of(arm.uses.data, content),
             ),
         )
 
@@ -277,17 +280,6 @@ class Laboratory:
             failure=Failure(kind="lost", message=f"the machine lost it twice: {reason}"),
         )
 
-    def _data(self, declared: Any) -> tuple[Any, str, frozenset[str]]:
-        """What ``run.data`` is, the hash of its content, and the packages that its loader names."""
-        if declared is None:
-            return None, "", frozenset()
-        if not callable(declared):
-            return declared, fingerprint.content_of(_contents(declared), name="data"), frozenset()
-        if declared not in self._loaded:
-            self._loaded[declared] = _load(declared)
-        value, content = self._loaded[declared]
-        return value, content, fingerprint.fingerprint(declared).packages
-
     def close(self) -> None:
         """Give up what is pending and close the store."""
         if self._executor is not None:
@@ -299,43 +291,6 @@ def _handed_over(training: Training) -> dict[str, Any]:
     """What was given, and defaults that a run could change for the next one: each run gets copies."""
     mutable = {name: value for name, value in training.bound.items() if isinstance(value, list | dict | set)}
     return {**mutable, **training.given}
-
-
-def _contents(declared: Any) -> Any:
-    """The declared structure with each path replaced by its content's hash; names count too."""
-    if isinstance(declared, Path):
-        return {"name": declared.name, "content": fingerprint.path_content(declared)}
-    if isinstance(declared, dict):
-        return {name: _contents(item) for name, item in declared.items()}
-    return [_contents(item) for item in declared]
-
-
-def _parts(declared: Any, content: str) -> dict[str, str]:
-    """Names and hashes of what was declared, to say later which of them changed."""
-    if declared is None:
-        return {}
-    if callable(declared):
-        return {f"{fingerprint.describe(declared)}()": content}
-    if isinstance(declared, Path):
-        return fingerprint.path_parts(declared)
-    items = declared.values() if isinstance(declared, dict) else declared
-    return {name: part for item in items for name, part in _parts(item, content).items()}
-
-
-def short_hash(text: str) -> str:
-    """Enough of a hash to tell two versions of one thing apart."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _load(declared: Callable[[], Any]) -> tuple[Any, str]:
-    name = fingerprint.describe(declared)
-    try:
-        value = declared()
-    except MlopsError:
-        raise
-    except Exception as error:
-        raise DataError(f"using(data={name}): {name}() raised {type(error).__name__}: {error}") from error
-    return value, fingerprint.content_of(value, name=f"{name}()")
 
 
 def recorded(recording: Recording) -> list[RunResult]:
@@ -356,14 +311,19 @@ def recorded(recording: Recording) -> list[RunResult]:
     return results
 
 
-def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> Store:
-    """The store of a URL; an empty one means a file below ``folder``. Artifacts lie beside the file."""
+def store_url(url: str, folder: Path) -> str:
+    """The URL of the store; an empty one means a file below ``folder``."""
+    return url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+
+
+def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> SqlStore:
+    """The store of a URL, or the default one below ``folder``. Its artifacts lie beside its file."""
     try:
         from pytest_mlops.store.database import sqlite_file
         from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
     except ImportError as error:
         raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
-    url = url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+    url = store_url(url, folder)
     file = sqlite_file(url) or folder / ".mlops" / "memory"
     return SqlStore(
         url,

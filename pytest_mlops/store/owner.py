@@ -33,7 +33,10 @@ class Owner:
             return False
         if not _exists(self.pid):
             return True
-        return self.started != _started(self.pid)  # another process that got the same number
+        started = _started(self.pid)
+        if not (started and self.started):  # the system does not tell; the heartbeat will
+            return False
+        return started != self.started  # another process that got the same number, or a zombie
 
 
 def this_process() -> Owner:
@@ -62,12 +65,17 @@ def _exists(pid: int) -> bool:
     return True
 
 
+_ENDED = "ended"
+"""In place of a start: a zombie, which is listed until its parent has looked at it."""
+
+
 def _started(pid: int) -> str:
     """Boot and clock ticks since boot at the start of the process, on Linux; no clock that can be set is asked."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        # The name of the program, in brackets, may hold spaces and brackets itself; 20th after it is the start time.
+        # The name of the program, in brackets, may hold spaces and brackets itself. After it come the state and,
+        # 19 fields on, the start time.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return f"{boot} {int(fields[19])}"
+        return _ENDED if fields[0] in (b"Z", b"X") else f"{boot} {int(fields[19])}"
     except (OSError, ValueError, IndexError):
         return ""

@@ -25,8 +25,8 @@ from pytest_mlops.store.rows import detail_rows, details_of, key_of, metric_rows
 KEEP_BYTES = 20 * 10**9
 """Bytes of artifacts that are kept by default."""
 
-_KIN = 10
-"""How many experiments of the same function are compared to say what changed."""
+_KIN, _KIN_AMONG = 10, 2000
+"""How many experiments of the same function are compared to say what changed, and among how many runs they are sought."""
 
 _NO_DETAILS = Details()
 
@@ -117,6 +117,8 @@ class SqlStore:
             if instead_of is not None:
                 connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))
             kept = self._insert(connection, key, result, details, artifacts)
+            if artifacts or instead_of is not None:
+                self._artifacts.prune(connection)
             self._leases.drop(connection, key.digest)
         self._artifacts.discard(folder)
         if kept:
@@ -126,11 +128,13 @@ class SqlStore:
     def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:
         """The last distinct experiments of the same function, newest first."""
         runs, details = schema.runs, schema.details
+        of_function = sa.select(runs.c.number).where(runs.c.function == key.function)
+        among = of_function.order_by(runs.c.number.desc()).limit(_KIN_AMONG)
         newest = sa.func.max(runs.c.number)
         query = sa.select(runs).where(
             runs.c.number.in_(
                 sa.select(newest)
-                .where(runs.c.function == key.function)
+                .where(runs.c.number.in_(among))
                 .group_by(runs.c.code, runs.c.parameters, runs.c.data, runs.c.environment)
                 .order_by(newest.desc())
                 .limit(_KIN)
@@ -249,5 +253,4 @@ class SqlStore:
             connection.execute(sa.insert(schema.metrics), metric_rows(number, result))
         if artifacts:
             self._artifacts.add(connection, number, artifacts)
-            self._artifacts.prune(connection)
         return True

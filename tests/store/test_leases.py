@@ -84,6 +84,15 @@ def test_a_killed_owner_frees_its_lease_at_once(open_store, hold):
     assert store.lease(a_key()) is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the heartbeat tells")
+def test_a_killed_owner_whose_parent_has_not_looked_yet_frees_its_lease_too(open_store, hold):
+    process = hold()
+    process.send_signal(signal.SIGKILL)
+    store = open_store()
+    until(lambda: store.lease(a_key()) is None)
+    assert process.returncode is None, "it is still a zombie"
+
+
 def test_a_heartbeat_keeps_a_lease_beyond_its_expiry(open_store, hold):
     hold(expiry=0.5)
     store = open_store(expiry=0.5)

@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer every option of settings.py on the command line and in the configuration."""
     group = parser.getgroup("mlops", "model-quality gates (pytest-mlops)")
     group.addoption("--mlops", action="store_true", help="run gates: train until their claims are decided")
+    group.addoption(
+        "--mlops-smoke",
+        action="store_true",
+        dest="mlops_smoke_only",
+        help="try gates out: run each arm once, on two batches of every loader, uncaptured; nothing is stored, no verdict",
+    )
     for option in OPTIONS:
         described = option.help.replace("%", "%%")
         group.addoption(
@@ -52,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; under ``--mlops`` start the session."""
+    config.option.mlops = config.option.mlops or config.option.mlops_smoke_only
     words = ", ".join(f"{option.name}={option.default!r}" for option in OPTIONS if not option.of_session)
     config.addinivalue_line(
         "markers",
@@ -66,11 +73,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session = _start(config, settings)
     config.add_cleanup(session.close)
     if not hasattr(config, "workerinput") and not config.getoption("collectonly"):
-        from pytest_mlops.session.reporting import Reporting
+        config.pluginmanager.register(_reporting(config, session, settings), "mlops-reporting")
 
-        config.pluginmanager.register(
-            Reporting(config, session, config.rootpath / settings.report), "mlops-reporting"
-        )
+
+def _reporting(config: pytest.Config, session: Session, settings: Settings) -> object:
+    from pytest_mlops.session.reporting import Reporting
+    from pytest_mlops.session.smoke import SmokeReporting
+
+    if session.smoke is not None:
+        return SmokeReporting()
+    return Reporting(config, session, config.rootpath / settings.report)
 
 
 def _settings(config: pytest.Config, marker: Mapping[str, object]) -> Settings:
@@ -92,15 +104,20 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops import fingerprint
     from pytest_mlops.executors.inline import InlineExecutor
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
-    from pytest_mlops.session.reporting import line_writer, live_output
+    from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
     from pytest_mlops.session.session import Session
+    from pytest_mlops.session.smoke import Smoke
 
     fingerprint.forget()
     laboratory = Laboratory(
         open_store=lambda: open_sqlite(settings.store, config.rootpath),
         open_executor=lambda: InlineExecutor(echo=live_output(config)),
     )
-    return Session(laboratory=laboratory, progress=line_writer(config))
+    say = line_writer(config)
+    smoke = Smoke(laboratory=laboratory, say=say, uncaptured=lambda: capture_suspended(config))
+    return Session(
+        laboratory=laboratory, progress=say, smoke=smoke if config.option.mlops_smoke_only else None
+    )
 
 
 # --- gates
@@ -217,13 +234,15 @@ def _watched(session: Session) -> Generator[None, object, object]:
     try:
         return (yield)
     except (Exception, pytest.fail.Exception) as error:
-        from pytest_mlops.session.reporting import without_our_frames
+        from pytest_mlops.session.reporting import users_frames_only, without_our_frames
 
         for note in session.evidence():
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
         if isinstance(error, MlopsError):
             without_our_frames(error)
+        if session.smoke is not None:
+            users_frames_only(error)
         raise
 
 
@@ -238,6 +257,9 @@ def pytest_runtest_makereport(
         return report
     from pytest_mlops.session.reporting import properties, refuse_undecided_xfail, to_plain
 
+    if session.smoke is not None:
+        _smoked(session, item, call, report)
+        return report
     if call.when != "teardown":
         refuse_undecided_xfail(item, report, session)
     else:
@@ -246,3 +268,16 @@ def pytest_runtest_makereport(
             report.user_properties = [*report.user_properties, *properties(record)]
             report.mlops = to_plain(record)  # type: ignore[attr-defined]  # travels from xdist workers with the report
     return report
+
+
+def _smoked(
+    session: Session, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    from pytest_mlops.session.smoke import ignore_xfail
+
+    assert session.smoke is not None
+    if session.gate is not None and (session.gate.is_gate or session.gate.hearings):
+        ignore_xfail(item, call, report)
+        report.mlops_smoked = session.smoke.ran()  # type: ignore[attr-defined]  # travels from xdist workers
+    if call.when == "teardown":
+        session.end()

@@ -57,6 +57,21 @@ class RunSpec:
     threads: int = 1
     artifacts: Path = field(default_factory=Path)
     """Folder for ``run.artifact``; made when first used."""
+    smoke: bool = False
+    """Whether this is a smoke run: ``run.loader`` stops after two batches a pass, and nothing of it is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smoked:
+    """What a smoke run returned: names and no values, since two batches train nothing."""
+
+    names: tuple[str, ...]
+    """Metrics that came back, in order."""
+    yes_no: frozenset[str]
+    """Names of the metrics that were handed in as bools."""
+    shortened: bool
+    """Whether anything was left out: a loader stopped early, or the function read ``run.smoke``."""
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pytest_mlops.claims.seeds import block
 from pytest_mlops.errors import DataError, MlopsError, StoreError
 from pytest_mlops.records import Failure, RunKey, RunResult, RunSpec
 from pytest_mlops.settings import Settings
-from pytest_mlops.training.place import Place, environment, resolve_place
+from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
 
 PROTOCOL = 1
 """Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
@@ -85,8 +85,17 @@ class Laboratory:
             self._executor = self.open_executor()
         return self._executor
 
-    def prepare(self, arm: Arm, settings: Settings) -> Prepared:
+    def prepare(self, arm: Arm, settings: Settings, *, anywhere: bool = False) -> Prepared:
         """Resolve an arm's device, data and key. Its code is read now, so that a patched constant is seen.
+
+        Parameters
+        ----------
+        arm : Arm
+            One that trains.
+        settings : Settings
+            Of the gate.
+        anywhere : bool
+            Whether the CPU will do where the device is not there.
 
         Raises
         ------
@@ -95,7 +104,8 @@ class Laboratory:
         """
         source = arm.source
         assert isinstance(source, Training)
-        place = resolve_place(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
+        resolve = resolve_place_or_cpu if anywhere else resolve_place
+        place = resolve(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
         deterministic = settings.deterministic == "on" or (
             settings.deterministic == "auto" and place.device == "cpu"
         )
@@ -143,20 +153,7 @@ class Laboratory:
         return known
 
     def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
-        source = prepared.arm.source
-        assert isinstance(source, Training)
-        spec = RunSpec(
-            key=key,
-            function=source.function,
-            given=_handed_over(source),
-            index=index,
-            data=prepared.data,
-            device=prepared.place.device,
-            amp=prepared.place.amp,
-            deterministic=prepared.deterministic,
-            threads=prepared.threads,
-            artifacts=self.store.artifacts(key),
-        )
+        spec = replace(spec_of(prepared, index), artifacts=self.store.artifacts(key))
         reason = ""
         for _ in range(LOST_RETRIES + 1):
             self.executor.submit(spec)
@@ -190,6 +187,23 @@ class Laboratory:
             self._executor.close()
         if self._store is not None:
             self._store.close()
+
+
+def spec_of(prepared: Prepared, index: int) -> RunSpec:
+    """The run of a prepared arm at one place of its seeds, without a folder for its artifacts."""
+    source = prepared.arm.source
+    assert isinstance(source, Training)
+    return RunSpec(
+        key=prepared.key_at(index),
+        function=source.function,
+        given=_handed_over(source),
+        index=index,
+        data=prepared.data,
+        device=prepared.place.device,
+        amp=prepared.place.amp,
+        deterministic=prepared.deterministic,
+        threads=prepared.threads,
+    )
 
 
 def _handed_over(training: Training) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pytest_mlops.reports.progress import progress_line
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
+from pytest_mlops.session.smoke import Smoke
 from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest
 
@@ -37,11 +38,16 @@ class Session:
         Gets training runs.
     progress : callable
         Takes one plain line for every finished pair.
+    smoke : Smoke, optional
+        Hears the claims of a session that only tries the arms out.
     """
 
-    def __init__(self, *, laboratory: Laboratory, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, laboratory: Laboratory, progress: Callable[[str], None], smoke: Smoke | None = None
+    ) -> None:
         self._laboratory = laboratory
         self._progress = progress
+        self.smoke = smoke
         self.arms = Arms(self)
         self.gate: Gate | None = None
 
@@ -64,7 +70,10 @@ class Session:
             return None
         asked = gate.asked(since=gate.guarded)
         gate.guarded = len(gate.hearings)
-        return objection(asked, is_gate=gate.is_gate and not final)
+        is_gate = gate.is_gate and not final
+        if self.smoke is not None:  # no verdict, so nothing to guard but that claims are stated and asked
+            asked, is_gate = [one for one in asked if one.verdict is None], is_gate and not gate.hearings
+        return objection(asked, is_gate=is_gate)
 
     def is_expected_failure(self) -> bool:
         """Whether a strict xfail has what it expects: a FAIL, and nothing undecided."""
@@ -72,7 +81,7 @@ class Session:
 
     def evidence(self) -> list[str]:
         """Evidence of every claim of the gate that was asked and did not PASS."""
-        if self.gate is None:
+        if self.gate is None or self.smoke is not None:
             return []
         record = convert.gate_record(self.gate)
         return [
@@ -84,7 +93,7 @@ class Session:
     def end(self) -> GateRecord | None:
         """The test is over: what it adds to the report; None if it is no gate and made no claim."""
         gate, self.gate = self.gate, None
-        if gate is None or not (gate.is_gate or gate.hearings):
+        if gate is None or self.smoke is not None or not (gate.is_gate or gate.hearings):
             return None
         return convert.gate_record(gate)
 
@@ -117,7 +126,9 @@ class Session:
         hearing.asked = True
         started = time.perf_counter()
         try:
-            hearing.judgement = self._hear(hearing, self.gate)
+            hearing.judgement = (
+                self._hear(hearing, self.gate) if self.smoke is None else self.smoke.hear(claim, self.gate)
+            )
         except BaseException as error:
             hearing.error = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
             raise

@@ -28,9 +28,17 @@ class Passes:
 
     Data is known by identity; a tuple or dict of arrays by its arrays, since ``(x, y)`` is a new tuple each
     epoch.
+
+    Parameters
+    ----------
+    most : int, optional
+        Batches after which every pass of a smoke run stops.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.shortened = False
+        """Whether a pass has stopped before its end: until then a smoke run is a training run, step by step."""
         self._numbers: dict[tuple[object, ...], int] = {}
         self._alive: dict[tuple[object, ...], list[Any]] = {}
         self._given = {True: 0, False: 0}
@@ -114,11 +122,21 @@ class Loader:
         epoch = self._passes.epoch(self._number, self._epoch) if self._shuffle else 0
         order = self._order(epoch)
         places = [order[i * self._batch_size : (i + 1) * self._batch_size] for i in range(len(self))]
+        if self._passes.most is not None and len(places) > self._passes.most:
+            return self._shortened(self._batches(places[: self._passes.most], epoch))
+        return self._batches(places, epoch)
+
+    def _batches(self, places: list[Any], epoch: int) -> Iterator[Any]:
         if self._samples.kind in ("array", "columns") and self._collate is None:
             return self._indexed(places)
         collate = self._collate or self._torch.utils.data.default_collate
         batches = _Batches(self._fetched(), places, self._sample_key(epoch), collate)
         return self._in_workers(batches) if self._workers else self._here(batches)
+
+    def _shortened(self, batches: Iterator[Any]) -> Iterator[Any]:
+        # The length stays that of the whole pass: schedules and step counts are then as in a training run.
+        yield from batches
+        self._passes.shortened = True
 
     def _order(self, epoch: int) -> Any:
         import numpy as np

@@ -1,0 +1,375 @@
+"""Trying gates out: ``--mlops-smoke`` runs every arm once, stores nothing and gives no verdict."""
+
+import sys
+
+import pytest
+
+TRAIN = """
+import numpy as np
+import pytest
+
+def train(run, *, lr=0.1, returns="auc"):
+    print(f"training with lr={lr}")
+    return {returns: float("nan")}
+"""
+
+LOADS = """
+import torch
+
+def train(run, *, size=10):
+    batches = sum(1 for epoch in range(3) for x in run.loader(torch.arange(100.0), batch_size=size))
+    print(f"{batches} batches of {size}")
+    return {"auc": 0.5}
+"""
+
+
+@pytest.fixture
+def smoke(pytester):
+    """Writes a module and runs it with --mlops-smoke in this process."""
+    pytester.makeini("[pytest]\naddopts = -p no:randomly -p no:hypothesispytest\n")
+
+    def run(source, *options):
+        pytester.makepyfile(test_gates=source)
+        return pytester.runpytest_inprocess("--mlops-smoke", *options)
+
+    return run
+
+
+def ran(result):
+    """Labels of the arms that ran to their end, in order."""
+    return [
+        line.split(" ran in ")[0].removeprefix("smoke: ") for line in result.outlines if " ran in " in line
+    ]
+
+
+# --- what runs, and what is left behind
+
+
+def test_every_arm_runs_once_however_many_gates_use_it(smoke):
+    result = smoke(
+        TRAIN
+        + """
+@pytest.fixture(scope="module")
+def baseline(arm):
+    return arm(train)
+
+def test_one(arm, baseline):
+    assert arm(train, lr=0.2)["auc"] > baseline["auc"]
+    assert baseline["auc"] > 0.9
+
+def test_two(arm, baseline):
+    assert arm(train, lr=0.3)["auc"] < baseline["auc"] - 7
+"""
+    )
+    result.assert_outcomes(passed=2)
+    assert sorted(ran(result)) == ["train()", "train(lr=0.2)", "train(lr=0.3)"]
+    result.stdout.fnmatch_lines(["*smoke: 3 arms ran, no verdict*"])
+    assert result.ret == 0
+
+
+def test_nothing_is_stored_and_no_report_is_written(pytester, smoke):
+    smoke(TRAIN + "def test_a(arm):\n    assert arm(train)['auc'] > 0.5\n").assert_outcomes(passed=1)
+    assert not (pytester.path / ".mlops").exists()
+    assert not (pytester.path / "mlops-report").exists()
+
+
+def test_a_report_of_before_is_left_alone(pytester, smoke):
+    report = pytester.mkdir("mlops-report") / "report.json"
+    report.write_text("precious")
+    smoke(TRAIN + "def test_a(arm):\n    assert arm(train)['auc'] > 0.5\n")
+    assert report.read_text() == "precious"
+
+
+def test_a_real_run_does_not_use_what_a_smoke_run_returned(pytester, smoke):
+    source = "def train(run):\n    return {'auc': 0.8 + run.seed / 100}\n"
+    source += "def test_a(arm):\n    assert arm(train)['auc'] > 0.5\n"
+    smoke(source)
+    result = pytester.runpytest_inprocess("--mlops")
+    result.stdout.fnmatch_lines(["*5 trained, 0 reused*"])
+
+
+def test_loaders_stop_after_two_batches_a_pass(smoke):
+    result = smoke(
+        LOADS
+        + """
+def test_a(arm):
+    assert arm(train)["auc"] > arm(train, size=100)["auc"]
+"""
+    )
+    result.stdout.fnmatch_lines(["6 batches of 10", "3 batches of 100"])
+
+
+def test_output_goes_to_the_terminal_while_pytest_captures(smoke):
+    result = smoke(TRAIN + "def test_a(arm):\n    assert arm(train)['auc'] > 0.5\n")
+    result.stdout.fnmatch_lines(["training with lr=0.1"])
+
+
+def test_a_real_run_is_no_smoke_run(pytester, smoke):
+    pytester.makepyfile("""
+def train(run):
+    return {"smoke": float(run.smoke) + run.seed / 1000}
+
+def test_a(arm):
+    assert arm(train)["smoke"] < 0.5
+""")
+    pytester.runpytest_inprocess("--mlops").assert_outcomes(passed=1)
+
+
+def test_artifacts_go_to_a_folder_that_is_gone_afterwards(pytester, smoke):
+    result = smoke("""
+def train(run):
+    path = run.artifact("model.pt")
+    path.write_text("weights")
+    print("kept in", path)
+    return {"auc": 0.5}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.4
+""")
+    result.stdout.fnmatch_lines(["kept in *mlops-smoke-*"])
+    result.assert_outcomes(passed=1)
+
+
+def test_global_state_is_put_back(smoke):
+    smoke("""
+import os, random, sys, warnings
+
+def rude(run):
+    random.seed(1); os.chdir("/"); os.environ["RUDE"] = "yes"; warnings.warn("rude")
+    return {"auc": 0.9}
+
+def test_rude(arm):
+    before = (random.getstate(), os.getcwd(), os.environ.get("RUDE"), list(warnings.filters))
+    assert arm(rude)["auc"] > 0.5
+    assert before == (random.getstate(), os.getcwd(), os.environ.get("RUDE"), list(warnings.filters))
+""").assert_outcomes(passed=1)
+
+
+def test_a_warning_is_shown_and_never_raised(smoke):
+    result = smoke(
+        """
+import warnings
+
+def train(run):
+    warnings.warn("careful")
+    return {"auc": 0.9}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+""",
+        "-W",
+        "error",
+    )
+    result.assert_outcomes(passed=1)
+    result.stderr.fnmatch_lines(["*UserWarning: careful*"])
+
+
+def test_a_device_that_is_not_there_becomes_the_cpu_and_is_said_once(smoke):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    result = smoke(
+        TRAIN
+        + """
+def test_a(arm):
+    assert arm(train)["auc"] > arm(train, lr=0.2)["auc"]
+""",
+        "--mlops-device=cuda",
+    )
+    result.assert_outcomes(passed=1)
+    said = [line for line in result.outlines if "device = cuda is not there" in line]
+    assert len(said) == 1
+
+
+# --- what it finds
+
+
+@pytest.mark.parametrize(
+    ("claim", "says"),
+    [
+        ("arm(train)['acu'] > 0.5", "*no metric 'acu'*Did you mean 'auc'*"),
+        ("arm(train)['auc/*'] > 0.5", "*matches none of its metrics*"),
+        ("arm(train, returns='a/x')['a/*'] > arm(train, returns='a/y')['a/*']", "*match different names*"),
+        ("arm(yes)['ok'] > 0.5", "*True or False*"),
+        ("arm(text)['auc'] > 0.5", "*'auc'*not a real number*"),
+        ("arm(nothing)['auc'] > 0.5", "*returned nothing*"),
+        ("arm(train, l=3)['auc'] > 0.5", "*no parameter 'l'*"),
+        ("arm(train).using(data='missing.npy')['auc'] > 0.5", "*cannot be read*"),
+        ("arm(skips)['auc'] > 0.5", "*can return metrics or fail*Skipped: not today*"),
+        ("arm.recorded({'auc': [0.5]})['acu'] > 0.5", "*no metric 'acu'*"),
+    ],
+)
+def test_a_mistake_is_found(smoke, claim, says):
+    result = smoke(
+        TRAIN
+        + f"""
+def yes(run):
+    return {{"ok": True}}
+
+def text(run):
+    return {{"auc": "high"}}
+
+def nothing(run):
+    pass
+
+def skips(run):
+    pytest.skip("not today")
+
+def test_a(arm):
+    assert {claim}
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([says])
+    assert result.ret == 1
+
+
+def test_a_family_of_names_that_stopped_early_is_a_doubt_and_no_failure(smoke):
+    result = smoke("""
+import torch
+
+def train(run):
+    sites = {int(x) for batch in run.loader(torch.arange(100.0), batch_size=1, shuffle=False) for x in batch}
+    return {f"auc/{site}": 0.5 for site in sites}
+
+def test_a(arm):
+    assert arm(train)["auc/7"] > 0.5
+""")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*no metric 'auc/7'*only training can tell*"])
+
+
+def test_an_exception_is_shown_where_it_happened_without_frames_of_ours(smoke):
+    result = smoke("""
+def train(run):
+    return {"auc": undefined_name}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*assert arm(train)*", '>*return {"auc": undefined_name}', "E*NameError*"])
+    assert (
+        "pytest_mlops" not in result.stdout.str().partition("FAILURES")[2].partition("short test summary")[0]
+    )
+
+
+def test_an_arm_that_broke_is_not_run_again_in_another_gate(smoke):
+    result = smoke("""
+def train(run):
+    print("begins")
+    raise ValueError("no such file")
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+
+def test_b(arm):
+    assert arm(train)["auc"] > 0.6
+""")
+    result.assert_outcomes(failed=2)
+    assert result.outlines.count("begins") == 1
+    result.stdout.fnmatch_lines(["*SmokeError*test_a: ValueError: no such file*"])
+
+
+# --- no verdict: guard, xfail
+
+
+def test_a_gate_without_a_claim_still_fails(smoke):
+    result = smoke("def test_a(arm):\n    pass\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*asked no claim*"])
+
+
+def test_a_claim_that_is_never_asked_still_fails(smoke):
+    source = TRAIN + "def test_a(arm):\n    arm(train)['auc'] > 0.5\n"
+    smoke(source).assert_outcomes(failed=1)
+
+
+def test_lines_after_a_claim_are_reached(smoke):
+    result = smoke(
+        TRAIN
+        + """
+def test_a(arm):
+    if not arm(train)["auc"] > 0.5:
+        return
+    assert arm(train, lr=0.2)["auc"] < 0.1
+"""
+    )
+    assert sorted(ran(result)) == ["train()", "train(lr=0.2)"]
+
+
+@pytest.mark.parametrize("mark", ["strict=True", "strict=False"])
+def test_an_expected_failure_is_not_expected_of_a_smoke_run(smoke, mark):
+    result = smoke(
+        TRAIN
+        + f"""
+@pytest.mark.xfail({mark})
+def test_good(arm):
+    assert arm(train)["auc"] > 0.5
+
+@pytest.mark.xfail({mark})
+def test_broken(arm):
+    assert arm(train)["acu"] > 0.5
+
+@pytest.mark.xfail({mark})
+def test_plain():
+    assert False
+"""
+    )
+    result.assert_outcomes(passed=1, failed=1, xfailed=1)
+
+
+# --- living with pytest
+
+
+def test_options_of_pytest_select_and_stop(smoke):
+    source = TRAIN + "def test_a(arm):\n    assert arm(train)['acu'] > 0.5\n"
+    source += "def test_b(arm):\n    assert arm(train, lr=0.2)['auc'] > 0.5\n"
+    smoke(source, "-x").assert_outcomes(failed=1)
+    smoke(source, "-k", "test_b").assert_outcomes(passed=1, deselected=1)
+    smoke(source, "-s").assert_outcomes(passed=1, failed=1)
+
+
+def test_xdist_workers_smoke_inline_and_arms_are_counted_together(pytester, smoke):
+    source = TRAIN
+    for place in range(4):
+        source += f"def test_{place}(arm):\n    assert arm(train, lr={place % 2})['auc'] > 0.{place}\n"
+    pytester.makepyfile(test_gates=source)
+    result = pytester.runpytest_subprocess("--mlops-smoke", "-n", "2")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*smoke: 2 arms ran, no verdict*"])
+
+
+def _with_input(pytester, source, text, *options):
+    pytester.makepyfile(test_gates=source)
+    command = [sys.executable, "-m", "pytest", "--mlops-smoke", "-p", "no:randomly", *options]
+    return pytester.run(*command, stdin=text.encode())
+
+
+def test_pdb_enters_the_training_function(pytester, smoke):
+    source = """
+def train(run):
+    depth = "in the training function"
+    raise ValueError("no")
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+"""
+    result = _with_input(pytester, source, "p depth\nup\np arm\nq\n", "--pdb")
+    result.stdout.fnmatch_lines(["*'in the training function'*", "*<arm: call it*"])
+
+
+def test_a_breakpoint_stops_in_the_training_function(pytester, smoke):
+    source = """
+def train(run):
+    inner = "found"
+    breakpoint()
+    print("went on")
+    return {"auc": 0.5}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.4
+"""
+    result = _with_input(pytester, source, "p inner + ' it'\nc\n")
+    result.stdout.fnmatch_lines(["*found it*"])
+    assert result.ret == 0

@@ -6,6 +6,7 @@ Imported in every pytest session of every user: at the top only what is as light
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -103,6 +104,8 @@ def _configured(config: pytest.Config, option: Option) -> object:
 def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops import fingerprint
     from pytest_mlops.executors.inline import InlineExecutor
+    from pytest_mlops.session.budget import Budget
+    from pytest_mlops.session.command import of_session
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
     from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
     from pytest_mlops.session.session import Session
@@ -112,11 +115,15 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
     laboratory = Laboratory(
         open_store=lambda: open_sqlite(settings.store, config.rootpath),
         open_executor=lambda: InlineExecutor(echo=live_output(config)),
+        budget=Budget(seconds=settings.budget_seconds),
     )
     say = line_writer(config)
     smoke = Smoke(laboratory=laboratory, say=say, uncaptured=lambda: capture_suspended(config))
     return Session(
-        laboratory=laboratory, progress=say, smoke=smoke if config.option.mlops_smoke_only else None
+        laboratory=laboratory,
+        progress=say,
+        smoke=smoke if config.option.mlops_smoke_only else None,
+        go_on=partial(of_session, config),
     )
 
 

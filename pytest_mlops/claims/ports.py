@@ -10,6 +10,14 @@ from typing import Protocol
 from pytest_mlops.records import RunKey, RunResult, RunSpec
 
 
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What one finished run took: the price of the next one."""
+
+    key: RunKey
+    seconds: float
+
+
 class Store(Protocol):
     """Where finished training runs are kept, so that none is trained twice.
 
@@ -31,6 +39,14 @@ class Store(Protocol):
         The first one to arrive stays: of two sessions that trained the same key, both get the first one's result,
         so that they judge on the same numbers.
         """
+        ...
+
+    def past(self, function: str) -> Sequence[Past]:
+        """What the last few good runs of that function (``RunKey.function``) took, newest first."""
+        ...
+
+    def seeds(self, key: RunKey) -> frozenset[int]:
+        """The seeds under which the experiment of that key is finished, failed runs too; its own seed has no say."""
         ...
 
     def artifacts(self, key: RunKey) -> Path:

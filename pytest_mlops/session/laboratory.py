@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from pytest_mlops.claims.ports import Executor, Lost, Store
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.errors import DataError, MlopsError, StoreError
 from pytest_mlops.records import Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
 
@@ -52,6 +55,8 @@ class Bill:
     reused: int = 0
     train_seconds: float = 0.0
     saved_seconds: float = 0.0
+    spent_seconds: float = 0.0
+    """Wall time, all that goes with training included."""
 
 
 @dataclass(kw_only=True)
@@ -62,14 +67,21 @@ class Laboratory:
     ----------
     open_store, open_executor : callable
         Make them; called once at most.
+    budget : Budget, optional
+        What training may cost.
     """
 
     open_store: Callable[[], Store]
     open_executor: Callable[[], Executor]
+    budget: Budget = field(default_factory=Budget)
+    _durations: Durations = field(init=False)
     _store: Store | None = None
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._durations = Durations(look_up=lambda function: self.store.past(function))
 
     @property
     def store(self) -> Store:
@@ -136,8 +148,20 @@ class Laboratory:
             root_data=content,
         )
 
-    def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult:
-        """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost."""
+    def expected(self, prepared: Prepared) -> float | None:
+        """Seconds that one run of the arm is expected to take; None if nothing like it is known."""
+        return self._durations.expected(prepared.key)
+
+    def missing(self, prepared: Prepared, places: range) -> int:
+        """How many runs at these places of the arm's seeds would have to be trained."""
+        finished = self.store.seeds(prepared.key)
+        return sum(prepared.seeds[place] not in finished for place in places)
+
+    def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult | None:
+        """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost.
+
+        None where it would have to be trained, and the budget does not allow that.
+        """
         key = prepared.key_at(index)
         known = self._known.get(key.digest)
         if known is None:
@@ -145,12 +169,27 @@ class Laboratory:
         if known is not None:
             bill.reused += 1
             bill.saved_seconds += known.metrics.get("seconds", 0.0)
+        elif not self.budget.allows(self.expected(prepared)):
+            return None
         else:
-            known = self._train(prepared, key, index)
+            with self._paid(bill):
+                known = self._train(prepared, key, index)
             bill.trained += 1
+            if not known.failed:
+                self._durations.add(key, known.metrics.get("seconds", 0.0))
             bill.train_seconds += known.metrics.get("seconds", 0.0)
         self._known[key.digest] = known
         return known
+
+    @contextmanager
+    def _paid(self, bill: Bill) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = time.perf_counter() - started
+            bill.spent_seconds += took
+            self.budget.spent += took
 
     def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
         spec = replace(spec_of(prepared, index), artifacts=self.store.artifacts(key))

@@ -14,12 +14,14 @@ from pytest_mlops.errors import ClaimError, SettingError
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.progress import progress_line
+from pytest_mlops.reports.progress import price_line, progress_line
+from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
+from pytest_mlops.session.price import Price, price
 from pytest_mlops.session.smoke import Smoke
-from pytest_mlops.settings import Settings
+from pytest_mlops.settings import Settings, time_text
 from pytest_mlops.stats import SequentialTest
 
 
@@ -27,6 +29,10 @@ from pytest_mlops.stats import SequentialTest
 def design(alpha: float, power: float, min_seeds: int, max_seeds: int) -> SequentialTest:
     """The sequential test of these options; boundaries are computed once."""
     return SequentialTest(alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds)
+
+
+_ROOM = 1.1
+"""Room in a budget that is proposed: training runs do not all take equally long."""
 
 
 class Session:
@@ -40,11 +46,19 @@ class Session:
         Takes one plain line for every finished pair.
     smoke : Smoke, optional
         Hears the claims of a session that only tries the arms out.
+    go_on : callable
+        From the node id of a gate, and a budget if it takes another, to the command that goes on with it.
     """
 
     def __init__(
-        self, *, laboratory: Laboratory, progress: Callable[[str], None], smoke: Smoke | None = None
+        self,
+        *,
+        laboratory: Laboratory,
+        progress: Callable[[str], None],
+        smoke: Smoke | None = None,
+        go_on: Callable[..., str],
     ) -> None:
+        self._go_on = go_on
         self._laboratory = laboratory
         self._progress = progress
         self.smoke = smoke
@@ -129,8 +143,12 @@ class Session:
             hearing.judgement = (
                 self._hear(hearing, self.gate) if self.smoke is None else self.smoke.hear(claim, self.gate)
             )
+        except KeyboardInterrupt:
+            hearing.error = "interrupted"
+            hearing.go_on = f"Finished training runs are kept. Go on: {self._go_on(self.gate.test)}"
+            raise
         except BaseException as error:
-            hearing.error = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            hearing.error = str(error)
             raise
         finally:
             hearing.seconds += time.perf_counter() - started
@@ -151,15 +169,14 @@ class Session:
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
         hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
-        while True:
-            pair = len(outcomes[claim.arms[0]])
+        priced = False
+        for pair in range(limit):
             before = (time.perf_counter(), hearing.bill.trained)
-            for arm, source in sources.items():
-                outcomes[arm].append(
-                    source[pair]
-                    if isinstance(source, list)
-                    else self._laboratory.run(source, pair, hearing.bill)
-                )
+            refused = self._train_pair(pair, sources, outcomes, hearing)
+            if refused is not None:
+                rest = price(self._laboratory, hearing.prepared, test, done=pair, most=limit)
+                hearing.go_on = self._go_on_after_budget(gate, rest)
+                return judge(claim, outcomes, test, run_out=self._budget_reached(refused, settings))
             judgement = judge(claim, outcomes, test)
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
@@ -167,12 +184,64 @@ class Session:
                 self._progress(
                     _line(claim, gate.test, judgement, outcomes, test, seconds=took, reused=reused)
                 )
+                if judgement.open and not (priced or reused):
+                    priced = True
+                    rest = price(self._laboratory, hearing.prepared, test, done=pair + 1, most=limit)
+                    self._say_price(gate, rest, pair=pair + 1, took=took)
             if judgement.open and pair + 1 == limit:
                 judgement = judge(
                     claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
                 )
             if not judgement.open:
                 return judgement
+        raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
+
+    def _train_pair(
+        self,
+        pair: int,
+        sources: Mapping[Arm, Prepared | list[RunResult]],
+        outcomes: Mapping[Arm, list[RunResult]],
+        hearing: Hearing,
+    ) -> Prepared | None:
+        """Get the pair's run of every arm; the arm whose run the budget does not allow, if there is one."""
+        for arm, source in sources.items():
+            if isinstance(source, list):
+                result: RunResult | None = source[pair]
+            else:
+                result = self._laboratory.run(source, pair, hearing.bill)
+            if result is None:
+                assert isinstance(source, Prepared)
+                return source
+            outcomes[arm].append(result)
+        return None
+
+    def _say_price(self, gate: Gate, rest: Price, *, pair: int, took: float) -> None:
+        if rest.runs[-1]:
+            line = price_line(
+                gate=gate.test,
+                pair=pair,
+                took=took,
+                runs=rest.runs,
+                seconds=rest.seconds,
+                on_gpu=rest.on_gpu,
+                left=self._laboratory.budget.left,
+            )
+            self._progress(line)
+
+    def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
+        left, expected = self._laboratory.budget.left, self._laboratory.expected(refused)
+        if left <= 0 or expected is None:
+            return f"the budget of {settings.budget} is spent"
+        return (
+            f"{duration(left)} are left of the budget of {settings.budget}, and a training run of "
+            f"{refused.arm.label} takes about {duration(expected)}"
+        )
+
+    def _go_on_after_budget(self, gate: Gate, rest: Price) -> str:
+        """The command whose budget is enough for all that may be left."""
+        enough = max(rest.seconds[-1] * _ROOM, gate.settings.budget_seconds)
+        command = self._go_on(gate.test, budget=time_text(enough))
+        return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
 
     def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
         if isinstance(arm.source, Recording):

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from pytest_mlops.claims.ports import Past
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Failure, RunKey, RunResult
-from pytest_mlops.store import schema
+from pytest_mlops.store import past, schema
 
 _BUSY_SECONDS = 30
 """How long a writer waits for another one; SQLite's queue is unfair, 1.5 s were measured with eight writers."""
@@ -79,6 +80,16 @@ class SqlStore:
         kept = self.get(key)
         assert kept is not None, "a run that kept its key from us is there"
         return kept
+
+    def past(self, function: str) -> Sequence[Past]:
+        """What the last few good runs of that function took, newest first."""
+        with self._speaking_of("read"), self._engine.connect() as connection:
+            return past.past(connection, function)
+
+    def seeds(self, key: RunKey) -> frozenset[int]:
+        """The seeds under which the experiment of that key is finished."""
+        with self._speaking_of("read"), self._engine.connect() as connection:
+            return past.seeds(connection, key)
 
     def artifacts(self, key: RunKey) -> Path:
         """The folder of that run's artifacts."""

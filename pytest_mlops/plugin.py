@@ -23,6 +23,7 @@ pytest_plugins = ["pytest_mlops.fixtures"]
 FIXTURES = frozenset({"arm"})
 """A test that uses one of these is a gate."""
 
+_SMOKE = "--mlops-smoke"
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _INI_TYPES: dict[type, Literal["int", "float", "string"]] = {int: "int", float: "float", str: "string"}
 
@@ -35,20 +36,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mlops", "model-quality gates (pytest-mlops)")
     group.addoption("--mlops", action="store_true", help="run gates: train until their claims are decided")
     group.addoption(
-        "--mlops-smoke",
+        _SMOKE,
         action="store_true",
         dest="mlops_smoke_only",
         help="try gates out: run each arm once, on two batches of every loader, uncaptured; nothing is stored, no verdict",
     )
     for option in OPTIONS:
-        described = option.help.replace("%", "%%")
-        group.addoption(
-            option.flag,
-            dest=option.ini,
-            default=None,
-            metavar=option.name.upper(),
-            help=f"{described} (default: {option.default})",
-        )
+        described = f"{option.help} (default: {option.default})".replace("%", "%%")
+        if option.flag == _SMOKE:  # the plain flag is taken, so each choice is a flag of its own
+            for choice in option.choices:
+                flag = f"{_SMOKE}={choice}"
+                group.addoption(
+                    flag, dest=option.ini, action="store_const", const=choice, default=None, help=described
+                )
+        else:
+            group.addoption(
+                option.flag, dest=option.ini, default=None, metavar=option.name.upper(), help=described
+            )
         parser.addini(
             option.ini,
             f"{option.help} (default: {option.default})",

@@ -62,16 +62,16 @@ class RunSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Smoked:
-    """What a smoke run returned: names and no values, since two batches train nothing."""
+class Returned:
+    """What came back from a run, a smoke run above all: names and no values, since two batches train nothing."""
 
     names: tuple[str, ...]
     """Metrics that came back, in order."""
     yes_no: frozenset[str]
     """Names of the metrics that were handed in as bools."""
-    shortened: bool
+    shortened: bool = False
     """Whether anything was left out: a loader stopped early, or the function read ``run.smoke``."""
-    seconds: float
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

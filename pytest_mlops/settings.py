@@ -194,6 +194,16 @@ OPTIONS: tuple[Option, ...] = (
         expected="a whole number from 1 to 1024",
     ),
     Option(
+        name="smoke",
+        type=str,
+        default="auto",
+        help="try an arm out on two batches of each loader before its first training run: auto does where that is short, "
+        "because its code asks for run.loader or run.smoke",
+        check=_any_of("auto", "off"),
+        expected="",
+        choices=("auto", "off"),
+    ),
+    Option(
         name="executor",
         type=str,
         default="auto",
@@ -250,6 +260,7 @@ class Settings:
     amp: str
     deterministic: str
     threads: int
+    smoke: str
     executor: str
     store: str
     budget: str

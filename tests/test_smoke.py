@@ -1,5 +1,6 @@
 """Trying gates out: ``--mlops-smoke`` runs every arm once, stores nothing and gives no verdict."""
 
+import json
 import sys
 
 import pytest
@@ -373,3 +374,294 @@ def test_a(arm):
     result = _with_input(pytester, source, "p inner + ' it'\nc\n")
     result.stdout.fnmatch_lines(["*found it*"])
     assert result.ret == 0
+
+
+# --- new arms are smoked by themselves
+
+
+NEW = """
+import pytest
+import torch
+
+def fit(run, size):
+    return [float(x.sum()) for x in run.loader(torch.arange(100.0), batch_size=size)]
+
+def train(run, *, size=10, gain=0.0):
+    seen = fit(run, size)
+    return {"auc": 0.8 + gain + 0.01 * run.rng("noise" if gain == 0 else "more").normal(), "n": len(seen)}
+"""
+
+GAIN = NEW + "\ndef test_gain(arm):\n    assert arm(train, gain=0.1)['auc'] > arm(train)['auc']\n"
+
+
+@pytest.fixture
+def gates(pytester, smoke):
+    """Writes a module and runs it with --mlops in this process."""
+
+    def run(source, *options):
+        pytester.makepyfile(test_gates=source)
+        return pytester.runpytest_inprocess("--mlops", *options)
+
+    return run
+
+
+def report_of(pytester):
+    return json.loads((pytester.path / "mlops-report" / "report.json").read_text(encoding="utf-8"))
+
+
+def test_all_new_arms_of_a_claim_are_smoked_before_the_first_trains(gates):
+    result = gates(GAIN)
+    result.assert_outcomes(passed=1)
+    lines = [line for line in result.outlines if line.startswith("smoke:") or " pair " in line]
+    assert [line.split(" ran in ")[0] for line in lines[:2]] == ["smoke: train(gain=0.1)", "smoke: train()"]
+    assert " pair  1/30 " in lines[2]
+    assert len(ran(result)) == 2
+
+
+def test_an_arm_with_any_finished_run_is_not_smoked(gates):
+    gates(GAIN)
+    assert not ran(gates(GAIN))
+    other = GAIN.replace("gain=0.1", "gain=0.2")
+    assert ran(gates(other, "--mlops-seed=1")) == ["train(gain=0.2)"]
+
+
+@pytest.mark.parametrize("where", ["marker", "command line", "configuration"])
+def test_it_is_switched_off_three_ways(pytester, gates, where):
+    source, options = GAIN, []
+    if where == "marker":
+        source = GAIN.replace("def test_gain", "@pytest.mark.mlops(smoke='off')\ndef test_gain")
+    elif where == "command line":
+        options = ["--mlops-smoke=off"]
+    else:
+        pytester.makeini("[pytest]\naddopts = -p no:randomly -p no:hypothesispytest\nmlops_smoke = off\n")
+    result = gates(source, *options)
+    result.assert_outcomes(passed=1)
+    assert not ran(result)
+
+
+def test_an_impossible_choice_is_refused(gates):
+    result = gates(GAIN, "--mlops-smoke=maybe")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--mlops-smoke*maybe*"])
+
+
+def test_a_smoke_run_changes_no_number_and_is_not_stored(pytester, gates):
+    gates(GAIN)
+    with_smoke = report_of(pytester)
+    gates(GAIN, "--mlops-smoke=off", f"--mlops-store=sqlite:///{pytester.path}/other.sqlite")
+    without = report_of(pytester)
+    assert with_smoke["claims"][0]["contrasts"] == without["claims"][0]["contrasts"]
+    assert with_smoke["session"]["trained"] == without["session"]["trained"]
+
+
+def test_a_misspelt_metric_is_found_before_anything_is_trained(pytester, gates):
+    result = gates(NEW + "\ndef test_a(arm):\n    assert arm(train)['acu'] > arm(train, gain=1)['auc']\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no metric 'acu'*Did you mean*", "*before anything was paid*smoke = off*"])
+    assert report_of(pytester)["session"]["trained"] == 0
+
+
+def test_a_misspelt_metric_of_a_new_arm_beside_a_stored_one_is_found(pytester, gates):
+    gates(GAIN)
+    result = gates(GAIN.replace("gain=0.1)['auc']", "gain=0.2)['acu']"))
+    result.stdout.fnmatch_lines(["*no metric 'acu'*", "*before anything was paid*"])
+    assert report_of(pytester)["session"]["trained"] == 0
+
+
+def broken(before="", after=""):
+    """A training function that goes wrong before its loader stops early, or after."""
+    return f"""
+import torch
+
+def train(run):
+    best = None
+    {before or "pass"}
+    for x in run.loader(torch.arange(100.0), batch_size=10):
+        last = x
+    {after or "pass"}
+    return {{"auc": 0.8 + 0.01 * run.rng("noise").normal()}}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ({"before": "{}['lr']"}, "KeyError: 'lr'"),
+        ({"before": "raise ValueError('lr < 0')"}, "ValueError: lr < 0"),
+        ({"before": "torch.ones(2, 3) @ torch.ones(2, 3)"}, "RuntimeError*"),
+        ({"before": "import sys; sys.exit(2)"}, "*sys.exit(2)*"),
+        ({"after": "undefined"}, "NameError*"),
+        ({"after": "last.nothing"}, "AttributeError*"),
+        ({"after": "last.sum(1, 2, 3, 4)"}, "TypeError*"),
+        ({"after": "import no_such_package"}, "ModuleNotFoundError*"),
+        ({"after": "open('no/such/folder.txt', 'w')"}, "FileNotFoundError*"),
+        ({"after": "run.artifact('/absolute')"}, "RunError*"),
+    ],
+    ids=str,
+)
+def test_a_certain_mistake_stops_the_gate_before_anything_is_paid(pytester, gates, where, says):
+    result = gates(broken(**where))
+    result.assert_outcomes(failed=1)
+    found = "*in a smoke run (two batches of each loader), before anything was paid*smoke = off*"
+    result.stdout.fnmatch_lines(
+        [f"*SmokeError: train() cannot run: {says}", found, "*test_gates.py*in train*"]
+    )
+    assert report_of(pytester)["session"]["trained"] == 0
+
+
+@pytest.mark.parametrize("returned", ["None", "{'auc': 'high'}", "[0.5]", "{'seconds': 1.0}"])
+def test_metrics_that_are_none_stop_the_gate_before_anything_is_paid(pytester, gates, returned):
+    result = gates(broken(after=f"return {returned}"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*SmokeError: train() cannot run: MetricError: *", "*before anything was paid*"]
+    )
+    assert report_of(pytester)["session"]["trained"] == 0
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "if run.smoke: raise ValueError('Only one class is present')",
+        "if run.smoke: {}['case 7']",
+        "if run.smoke: 1 / 0",
+        "if run.smoke: best.state_dict()",
+        "if run.smoke: best + 1",
+        "if run.smoke: open('best.pt')",
+        "if run.smoke: return {'auc': best}",
+        "if run.smoke: raise RuntimeError('stack expects a non-empty list')",
+    ],
+)
+def test_what_two_batches_may_be_too_few_for_is_a_warning_and_training_goes_on(pytester, gates, after):
+    result = gates(broken(after=after))
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["smoke: train(): *Two batches may be too few for it, so training goes on*"])
+    assert any("so training goes on" in message["text"] for message in report_of(pytester)["messages"])
+
+
+def test_a_case_that_comes_after_two_batches_stops_nothing(gates):
+    source = """
+import torch
+
+def train(run):
+    seen = {int(x) for batch in run.loader(torch.arange(10.0), batch_size=1, shuffle=False) for x in batch}
+    return {f"auc/{site}": 0.5 + 0.01 * run.rng("noise").normal() for site in seen}
+
+def test_a(arm):
+    assert arm(train)["auc/7"] > 0.4
+"""
+    result = gates(source)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*no metric 'auc/7'*only training can tell*"])
+
+
+def test_an_arm_whose_smoke_run_would_be_a_whole_training_run_is_not_smoked(pytester, gates):
+    source = TRAIN + "def test_a(arm):\n    assert arm(train, returns='acu')['auc'] > arm(train)['auc']\n"
+    result = gates(source.replace('float("nan")', "0.5"))
+    assert not ran(result)
+    result.stdout.fnmatch_lines(["*no metric 'auc'*"])
+    assert report_of(pytester)["session"]["trained"] == 1  # and the other arm is not trained for it
+
+
+def test_global_state_is_put_back_after_an_arm_was_smoked(gates):
+    gates(
+        NEW
+        + """
+import os, random
+
+def rude(run):
+    random.seed(run.seed); os.chdir("/"); os.environ["RUDE"] = str(run.smoke)
+    return {"auc": fit(run, 10)[0] * 0 + 0.9 + 0.01 * run.rng("noise").normal()}
+
+def test_rude(arm):
+    before = (random.getstate(), os.getcwd(), os.environ.get("RUDE"))
+    assert arm(rude)["auc"] > 0.5
+    assert before == (random.getstate(), os.getcwd(), os.environ.get("RUDE"))
+"""
+    ).assert_outcomes(passed=1)
+
+
+def test_a_smoke_run_of_a_new_arm_prints_nothing_and_leaves_no_artifact(pytester, gates):
+    result = gates(
+        NEW
+        + """
+def train(run):
+    path = run.artifact(f"smoke-{run.smoke}.txt")
+    path.write_text("kept")
+    print("noisy", run.smoke)
+    return {"auc": fit(run, 10)[0] * 0 + 0.9 + 0.01 * run.rng("noise").normal()}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+"""
+    )
+    result.assert_outcomes(passed=1)
+    assert "noisy" not in result.stdout.str()
+    kept = {path.name for path in (pytester.path / ".mlops" / "artifacts").rglob("*.txt")}
+    assert kept == {"smoke-False.txt"}
+
+
+def test_a_checkpoint_named_by_the_seed_is_nobody_elses(gates):
+    gates(
+        NEW
+        + """
+from pathlib import Path
+
+def train(run):
+    checkpoint = Path(f"checkpoint-{run.seed}.txt")
+    if checkpoint.exists():
+        return {"auc": float(checkpoint.read_text())}
+    auc = 0.1 if len(fit(run, 10)) < 10 else 0.9 + 0.01 * run.rng("noise").normal()
+    checkpoint.write_text(str(auc))
+    return {"auc": auc}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 0.5
+"""
+    ).assert_outcomes(passed=1)
+
+
+def test_seeds_that_an_arm_names_are_the_only_ones_it_is_run_under(gates):
+    gates(
+        NEW
+        + """
+SPREAD = {7: 0.90, 3: 0.91, 9: 0.92, 11: 0.90, 5: 0.91}
+
+def train(run):
+    return {"auc": SPREAD[run.seed] + 0 * fit(run, 10)[0]}
+
+def test_a(arm):
+    assert arm(train).using(seeds=list(SPREAD))["auc"] > 0.5
+"""
+    ).assert_outcomes(passed=1)
+
+
+def test_what_an_arm_cached_of_two_batches_does_not_reach_a_training_run(gates):
+    gates(
+        NEW
+        + """
+from functools import lru_cache
+
+TOTAL, LISTED, NAMED = None, [], {}
+
+@lru_cache
+def cached(run_or_not=None):
+    return list(LISTED)
+
+def train(run):
+    global TOTAL, LATER
+    if TOTAL is None:
+        TOTAL = LATER = sum(fit(run, 10))
+        LISTED.append(TOTAL)
+        NAMED["total"] = TOTAL
+    cached()
+    assert TOTAL == LATER == LISTED[0] == NAMED["total"] == cached()[0]
+    return {"auc": TOTAL + 0.01 * run.rng("noise").normal()}
+
+def test_a(arm):
+    assert arm(train)["auc"] > 4949
+"""
+    ).assert_outcomes(passed=1)

@@ -10,6 +10,8 @@ from pytest_mlops.fingerprint.code import Code, fingerprint
 from pytest_mlops.fingerprint.content import path_content
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
+from pytest_mlops.fingerprint.party import is_first_party
+from pytest_mlops.fingerprint.reach import reads_any
 from pytest_mlops.fingerprint.syntax import forget
 from pytest_mlops.fingerprint.values import describe
 
@@ -19,7 +21,9 @@ __all__ = [
     "describe",
     "fingerprint",
     "forget",
+    "is_first_party",
     "key_of",
     "path_content",
+    "reads_any",
     "versions",
 ]

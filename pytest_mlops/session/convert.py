@@ -219,6 +219,8 @@ def _messages(gate: Gate) -> Iterable[model.Message]:
     """What training runs wanted the user to know, each once."""
     seen = set()
     for hearing in gate.hearings:
+        for text in hearing.warnings:
+            yield model.Message(level="warning", text=text, test=gate.test)
         labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
         for name, results in hearing.outcomes:
             for seed, result in zip(_seeds(hearing), results, strict=False):

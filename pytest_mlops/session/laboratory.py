@@ -14,15 +14,19 @@ from typing import Any
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
 from pytest_mlops.claims.ports import Executor, Lost, Store
-from pytest_mlops.claims.seeds import block
+from pytest_mlops.claims.seeds import SEEDS, block
 from pytest_mlops.errors import DataError, MlopsError, StoreError
-from pytest_mlops.records import Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.records import Failure, Returned, RunKey, RunResult, RunSpec
 from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
+from pytest_mlops.training.smoke import Trouble, smoke_quietly
 
 PROTOCOL = 1
 """Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
+
+SMOKE_SEED = SEEDS - 1
+"""Seed of a smoke run. Files that a function names by its seed, checkpoints above all, are then nobody else's."""
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
@@ -44,7 +48,7 @@ class Prepared:
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""
-        return RunKey(**{**self.key.__dict__, "seed": self.seeds[index]})
+        return replace(self.key, seed=self.seeds[index])
 
 
 @dataclass(kw_only=True)
@@ -157,6 +161,25 @@ class Laboratory:
         finished = self.store.seeds(prepared.key)
         return sum(prepared.seeds[place] not in finished for place in places)
 
+    def has_finished(self, prepared: Prepared) -> bool:
+        """Whether the store has any run of the arm, a failed one too."""
+        return bool(self.store.seeds(prepared.key))
+
+    def finished(self, prepared: Prepared) -> RunResult | None:
+        """One of the arm's good runs in the store, if there is any."""
+        seeds = self.store.seeds(prepared.key)
+        for index, seed in enumerate(prepared.seeds):
+            found = self.store.get(prepared.key_at(index)) if seed in seeds else None
+            if found is not None and not found.failed:
+                return found
+        return None
+
+    def smoke(self, prepared: Prepared, bill: Bill) -> Returned | Trouble:
+        """Try a prepared arm out, captured, under its smoke seed."""
+        spec = replace(spec_of(prepared, 0), key=replace(prepared.key, seed=smoke_seed(prepared)))
+        with self._paid(bill):
+            return smoke_quietly(spec)
+
     def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult | None:
         """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost.
 
@@ -226,6 +249,11 @@ class Laboratory:
             self._executor.close()
         if self._store is not None:
             self._store.close()
+
+
+def smoke_seed(prepared: Prepared) -> int:
+    """The seed under which an arm is tried out: one that no claim trains, unless the arm names its seeds."""
+    return prepared.seeds[0] if prepared.arm.uses.seeds else SMOKE_SEED
 
 
 def spec_of(prepared: Prepared, index: int) -> RunSpec:

@@ -10,8 +10,9 @@ from pytest_mlops.claims.arms import Arm, Arms, Recording
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
 from pytest_mlops.claims.judge import Judgement, judge
+from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import ClaimError, SettingError
-from pytest_mlops.records import RunResult
+from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
 from pytest_mlops.reports.progress import price_line, progress_line
@@ -19,6 +20,7 @@ from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
+from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.price import Price, price
 from pytest_mlops.session.smoke import Smoke
 from pytest_mlops.settings import Settings, time_text
@@ -62,6 +64,7 @@ class Session:
         self._laboratory = laboratory
         self._progress = progress
         self.smoke = smoke
+        self._new_arms = NewArms(laboratory=laboratory, say=progress)
         self.arms = Arms(self)
         self.gate: Gate | None = None
 
@@ -168,6 +171,8 @@ class Session:
         sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
         hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
+        if settings.smoke == "auto":
+            self._new_arms.smoke(hearing)
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
         priced = False
         for pair in range(limit):
@@ -213,6 +218,9 @@ class Session:
                 assert isinstance(source, Prepared)
                 return source
             outcomes[arm].append(result)
+            if pair == 0 and not result.failed:  # a misspelt name: now, not after the other arms' first runs
+                known = Returned(names=tuple(result.metrics), yes_no=result.yes_no)
+                check_names(hearing.claim, {arm: known})
         return None
 
     def _say_price(self, gate: Gate, rest: Price, *, pair: int, took: float) -> None:

@@ -11,13 +11,16 @@ import pytest
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.judge import Judgement, no_verdict
-from pytest_mlops.claims.smoke import check_smoked
+from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import SmokeError
-from pytest_mlops.records import Smoked
+from pytest_mlops.records import Returned
 from pytest_mlops.reports.text import plural, printable
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Laboratory, Prepared, spec_of
 from pytest_mlops.training.smoke import smoke
+
+LATER = "Its other cases may come after two batches: only training can tell."
+"""What a doubt about names means."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class Smoke:
         self._laboratory = laboratory
         self._say = say
         self._uncaptured = uncaptured
-        self._ran: dict[str, Smoked | _Broken] = {}
+        self._ran: dict[str, Returned | _Broken] = {}
         self._said: set[str] = set()
 
     def hear(self, claim: Claim, gate: Gate) -> Judgement:
@@ -64,22 +67,21 @@ class Smoke:
         MlopsError
             If an arm cannot run, or a metric of the claim does not exist.
         """
-        smoked = {arm: self._run(arm, gate) for arm in claim.arms if arm.trains}
-        doubt = check_smoked(claim, smoked)
+        doubt = check_names(claim, {arm: self._run(arm, gate) for arm in claim.arms if arm.trains})
         if doubt is not None:
-            self._say(f"smoke: {doubt} Its other cases may come after two batches: only training can tell.")
+            self._say(printable(f"smoke: {doubt} {LATER}"))
         return no_verdict()
 
     def ran(self) -> list[str]:
         """Arms that ran to their end, by the key of their first run."""
-        return [name for name, found in self._ran.items() if isinstance(found, Smoked)]
+        return [name for name, found in self._ran.items() if isinstance(found, Returned)]
 
-    def _run(self, arm: Arm, gate: Gate) -> Smoked:
+    def _run(self, arm: Arm, gate: Gate) -> Returned:
         prepared = self._laboratory.prepare(arm, gate.settings, anywhere=True)
         self._missing_device(arm.uses.device or gate.settings.device, prepared)
         name = prepared.key_at(0).digest
         found = self._ran.get(name)
-        if isinstance(found, Smoked):
+        if isinstance(found, Returned):
             return found
         if found is not None and found.test != gate.test:
             raise SmokeError(
@@ -99,7 +101,7 @@ class Smoke:
             raise
         return found
 
-    def _smoke(self, arm: Arm, prepared: Prepared) -> Smoked:
+    def _smoke(self, arm: Arm, prepared: Prepared) -> Returned:
         seed, device = prepared.seeds[0], prepared.place.device
         self._say(printable(f"smoke: {arm.label}, seed {seed}, {device}"))
         with self._uncaptured():

@@ -7,19 +7,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_mlops.errors import MetricError
-from pytest_mlops.records import RunSpec, Smoked
+from pytest_mlops.errors import MetricError, MlopsError
+from pytest_mlops.records import Failure, Returned, RunSpec
 from pytest_mlops.training.data import protected
+from pytest_mlops.training.failures import explain
 from pytest_mlops.training.isolation import isolated
 from pytest_mlops.training.metrics import read_metrics
-from pytest_mlops.training.output import uncaptured
+from pytest_mlops.training.modules import modules_kept
+from pytest_mlops.training.output import captured, uncaptured
 from pytest_mlops.training.run import Run
 
 
-def smoke(spec: RunSpec) -> Smoked:
+def smoke(spec: RunSpec) -> Returned:
     """Call the training function once in this process, with its output on the terminal.
 
     What it raises goes through unchanged, so that a debugger finds the frame where it happened. Global state is as
@@ -32,7 +34,7 @@ def smoke(spec: RunSpec) -> Smoked:
 
     Returns
     -------
-    Smoked
+    Returned
         The names of the metrics that came back.
 
     Raises
@@ -44,6 +46,66 @@ def smoke(spec: RunSpec) -> Smoked:
         return _call(run, spec)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What went wrong in a smoke run."""
+
+    failure: Failure
+    certain: bool
+    """Whether training would go wrong as well."""
+    output: str
+    """What the function printed, warned and logged."""
+    seconds: float
+
+
+def smoke_quietly(spec: RunSpec) -> Returned | Trouble:
+    """As `smoke`, captured and without raising.
+
+    Whether training would fail as well is certain for whatever is raised before anything was left out: until the
+    first loader stops early, a smoke run is a training run, step by step. So parameters, data, shapes, devices and
+    the first two batches are found whatever they raise. After that much may be missing that training has: a class in a
+    score (ValueError), a case in a dict (KeyError), a step count (ZeroDivisionError), a best model (TypeError about
+    None, UnboundLocalError, FileNotFoundError). Certain are then only mistakes that no batch can mend: unknown names,
+    attributes, arguments and imports, what this package refuses, and a folder that does not exist.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        What to run; its folder for artifacts is replaced by a temporary one.
+
+    Returns
+    -------
+    Returned or Trouble
+        The names of the metrics that came back, or what went wrong.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The only thing that goes through.
+    """
+    started = time.perf_counter()
+    run = None
+    with captured() as recorder:
+        try:
+            with _prepared(spec) as run:
+                return _call(run, spec)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - sys.exit and pytest's outcomes too
+            failure = explain(error)
+            certain = run is None or not run._passes.shortened or _no_batch_can_mend(error)
+    seconds = time.perf_counter() - started
+    return Trouble(failure=failure, certain=certain, output=recorder.text(), seconds=seconds)
+
+
+def _no_batch_can_mend(error: BaseException) -> bool:
+    if isinstance(error, FileNotFoundError):
+        return isinstance(error.filename, str) and not Path(error.filename).parent.exists()
+    if isinstance(error, UnboundLocalError) or "NoneType" in str(error):  # set in a step that never came
+        return False
+    return isinstance(error, NameError | AttributeError | TypeError | ImportError | SyntaxError | MlopsError)
+
+
 @contextmanager
 def _prepared(spec: RunSpec) -> Iterator[Run]:
     """A run in a process set up for it, with a folder that is gone afterwards."""
@@ -52,18 +114,19 @@ def _prepared(spec: RunSpec) -> Iterator[Run]:
         isolated(
             seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
         ),
+        modules_kept(spec.function),
     ):
         yield Run(replace(spec, smoke=True, artifacts=Path(folder) / "artifacts"))
 
 
-def _call(run: Run, spec: RunSpec) -> Smoked:
+def _call(run: Run, spec: RunSpec) -> Returned:
     started = time.perf_counter()
     with protected(spec.data):
         returned = spec.function(run, **copy.deepcopy(dict(spec.given)))
     metrics = read_metrics(returned)
     if metrics.problems:
         raise MetricError("; ".join(metrics.problems))
-    return Smoked(
+    return Returned(
         names=tuple(metrics.values),
         yes_no=metrics.yes_no,
         shortened=run._passes.shortened,

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from pytest_mlops.records import RunKey, RunSpec
+from pytest_mlops.training.smoke import smoke_quietly
+
 TRAIN = """
 import numpy as np
 import pytest
@@ -665,3 +668,18 @@ def test_a(arm):
     assert arm(train)["auc"] > 4949
 """
     ).assert_outcomes(passed=1)
+
+
+def test_a_loop_that_counts_steps_is_broken_off(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    def train(run):
+        steps = 0
+        while True:
+            for _ in run.loader(torch.arange(100.0), batch_size=1):
+                steps += 1
+                if steps == 10**9:
+                    return {"auc": 0.5}
+
+    key = RunKey(function="m:train", code="c", parameters="{}", data="", environment="{}", seed=0)
+    assert smoke_quietly(RunSpec(key=key, function=train, given={}, index=0), longest=0.05) is None

@@ -174,7 +174,7 @@ class Laboratory:
                 return found
         return None
 
-    def smoke(self, prepared: Prepared, bill: Bill) -> Returned | Trouble:
+    def smoke(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
         """Try a prepared arm out, captured, under its smoke seed."""
         spec = replace(spec_of(prepared, 0), key=replace(prepared.key, seed=smoke_seed(prepared)))
         with self._paid(bill):

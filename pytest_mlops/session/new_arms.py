@@ -13,7 +13,7 @@ from pytest_mlops.reports.text import printable, tail
 from pytest_mlops.session.gates import Hearing
 from pytest_mlops.session.laboratory import Bill, Laboratory, Prepared, smoke_seed
 from pytest_mlops.session.smoke import LATER
-from pytest_mlops.training.smoke import Trouble
+from pytest_mlops.training.smoke import LONGEST, Trouble
 
 _WHERE = "in a smoke run (two batches of each loader), before anything was paid"
 _OFF = "If training would go well, switch such runs off: smoke = off (@pytest.mark.mlops(smoke='off'), --mlops-smoke=off)."
@@ -21,7 +21,9 @@ _SHORT = frozenset({"loader", "smoke"})
 """What a function asks its run for if its smoke run is short. Any other smoke run is a whole training run, thrown away."""
 
 _LONG = 10.0
-"""Seconds of a smoke run in which nothing was left out, from which on it is worth a word."""
+"""Seconds of a smoke run that are worth a word."""
+
+_SHORTER = "ask run.smoke in a loop of your own, or set smoke = off"
 
 
 class NewArms:
@@ -38,7 +40,7 @@ class NewArms:
     def __init__(self, *, laboratory: Laboratory, say: Callable[[str], None]) -> None:
         self._laboratory = laboratory
         self._say = say
-        self._known: dict[str, Returned | Trouble] = {}
+        self._known: dict[str, Returned | Trouble | None] = {}
 
     def smoke(self, hearing: Hearing) -> None:
         """Smoke the new arms of a claim, all of them before the first one trains.
@@ -79,7 +81,7 @@ class NewArms:
             and not self._laboratory.has_finished(prepared)
         )
 
-    def _found(self, prepared: Prepared, bill: Bill) -> Returned | Trouble:
+    def _found(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
         name = prepared.key.digest
         if name not in self._known:
             found = self._known[name] = self._laboratory.smoke(prepared, bill)
@@ -95,7 +97,7 @@ class NewArms:
         label, failure = prepared.arm.label, trouble.failure
         if not trouble.certain:
             self._warn(
-                f"{label}: {failure.message} {_WHERE}. Two batches may be too few for it, so training goes on.",
+                f"{label}: {failure.message}, {_WHERE}. Two batches may be too few for it, so training goes on.",
                 hearing,
             )
             return
@@ -114,10 +116,9 @@ class NewArms:
         hearing.warnings.append(text)
 
 
-def _course(found: Returned | Trouble) -> str:
+def _course(found: Returned | Trouble | None) -> str:
+    if found is None:
+        return f"showed no mistake in {LONGEST:.0f} s and was broken off: {_SHORTER}"
     if isinstance(found, Trouble):
         return f"broke off after {found.seconds:.1f} s"
-    text = f"ran in {found.seconds:.1f} s"
-    if found.seconds > _LONG and not found.shortened:
-        text += ", and nothing was left out: ask run.smoke in a loop of your own, or set smoke = off"
-    return text
+    return f"ran in {found.seconds:.1f} s" + (f": {_SHORTER}" if found.seconds > _LONG else "")

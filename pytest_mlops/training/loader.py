@@ -11,6 +11,7 @@ import hashlib
 import math
 import operator
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,10 @@ from pytest_mlops._optional import need
 from pytest_mlops.errors import RunError
 from pytest_mlops.training.samples import Samples, read_samples
 from pytest_mlops.training.streams import global_generators_kept, reseed, stream
+
+
+class Enough(BaseException):
+    """Ends a smoke run that has taken long enough; no ``except Exception`` of a training function stops it."""
 
 
 class Passes:
@@ -37,6 +42,8 @@ class Passes:
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most
+        self.deadline = math.inf
+        """Time of ``time.monotonic`` after which no pass begins: a loop that counts steps would go on for hours."""
         self.shortened = False
         """Whether a pass has stopped before its end: until then a smoke run is a training run, step by step."""
         self._numbers: dict[tuple[object, ...], int] = {}
@@ -118,6 +125,8 @@ class Loader:
         return math.floor(full) if self._drop_last else math.ceil(full)
 
     def __iter__(self) -> Iterator[Any]:
+        if time.monotonic() > self._passes.deadline:
+            raise Enough
         # The epoch begins here, not at the first batch: so this is no generator itself.
         epoch = self._passes.epoch(self._number, self._epoch) if self._shuffle else 0
         order = self._order(epoch)

@@ -15,6 +15,7 @@ from pytest_mlops.records import Failure, Returned, RunSpec
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain
 from pytest_mlops.training.isolation import isolated
+from pytest_mlops.training.loader import Enough
 from pytest_mlops.training.metrics import read_metrics
 from pytest_mlops.training.modules import modules_kept
 from pytest_mlops.training.output import captured, uncaptured
@@ -58,7 +59,11 @@ class Trouble:
     seconds: float
 
 
-def smoke_quietly(spec: RunSpec) -> Returned | Trouble:
+LONGEST = 60.0
+"""Seconds after which a smoke run that nobody asked for begins no further pass over data."""
+
+
+def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trouble | None:
     """As `smoke`, captured and without raising.
 
     Whether training would fail as well is certain for whatever is raised before anything was left out: until the
@@ -72,11 +77,13 @@ def smoke_quietly(spec: RunSpec) -> Returned | Trouble:
     ----------
     spec : RunSpec
         What to run; its folder for artifacts is replaced by a temporary one.
+    longest : float
+        Seconds after which no further pass over data begins.
 
     Returns
     -------
-    Returned or Trouble
-        The names of the metrics that came back, or what went wrong.
+    Returned, Trouble or None
+        The names of the metrics that came back, or what went wrong; None if it took too long to tell.
 
     Raises
     ------
@@ -88,7 +95,11 @@ def smoke_quietly(spec: RunSpec) -> Returned | Trouble:
     with captured() as recorder:
         try:
             with _prepared(spec) as run:
+                started = time.perf_counter()
+                run._passes.deadline = time.monotonic() + longest
                 return _call(run, spec)
+        except Enough:
+            return None
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - sys.exit and pytest's outcomes too

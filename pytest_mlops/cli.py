@@ -53,7 +53,7 @@ def cli() -> None:
 def report(source: Path, form: str, verbose: int) -> None:
     """Show the report in SOURCE, a folder or a report.json [default: mlops-report].
 
-    Exit status 1 means that a claim in it did not PASS or that a gate failed, expected or not.
+    Exit status 1 means that a claim in it did not PASS, in a gate that is not expected to fail, or that a gate failed.
     """
     from pytest_mlops.reports import files, wording
 

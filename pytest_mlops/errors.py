@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+_MESSAGES = "https://github.com/pytest-mlops/pytest-mlops/blob/main/docs/messages.md"
+
 
 class MlopsError(Exception):
     """Base class: ``except MlopsError`` catches whatever this package refuses."""
@@ -32,7 +34,12 @@ class MlopsError(Exception):
     slug: ClassVar[str] = "mlops"
 
     def __str__(self) -> str:
-        return f"{super().__str__()}\n  (docs/messages.md#{self.slug})"
+        return f"{super().__str__()}\n  (see {self.link()})"
+
+    @classmethod
+    def link(cls) -> str:
+        """Where this kind of message is explained."""
+        return f"{_MESSAGES}#{cls.slug}"
 
 
 class ClaimError(MlopsError):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_mlops.errors import MlopsError, SettingError
+from pytest_mlops.errors import GuardError, MlopsError, SettingError
 from pytest_mlops.session import HOW_TO_RUN, SESSION
-from pytest_mlops.settings import OPTIONS, Option, Settings, resolve
+from pytest_mlops.settings import OPTIONS, Option, Settings, resolve, size_of
 
 if TYPE_CHECKING:
     from pytest_mlops.session.session import Session
@@ -25,7 +25,14 @@ FIXTURES = frozenset({"arm"})
 
 _SMOKE = "--mlops-smoke"
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
-_INI_TYPES: dict[type, Literal["int", "float", "string"]] = {int: "int", float: "float", str: "string"}
+_WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
+_WATCHED: pytest.StashKey[bool] = pytest.StashKey()
+_INI_TYPES: dict[type, Literal["bool", "int", "float", "string"]] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "string",
+}
 
 
 # --- options
@@ -42,23 +49,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="try gates out: run each arm once, on two batches of every loader, uncaptured; nothing is stored, no verdict",
     )
     for option in OPTIONS:
-        described = f"{option.help} (default: {option.default})".replace("%", "%%")
+        described = f"{option.help} (default: {option.written_default})".replace("%", "%%")
         if option.flag == _SMOKE:  # the plain flag is taken, so each choice is a flag of its own
             for choice in option.choices:
                 flag = f"{_SMOKE}={choice}"
                 group.addoption(
                     flag, dest=option.ini, action="store_const", const=choice, default=None, help=described
                 )
+        elif option.type is bool:
+            group.addoption(
+                option.flag, dest=option.ini, action="store_const", const=True, default=None, help=described
+            )
         else:
             group.addoption(
                 option.flag, dest=option.ini, default=None, metavar=option.name.upper(), help=described
             )
         parser.addini(
             option.ini,
-            f"{option.help} (default: {option.default})",
+            f"{option.help} (default: {option.written_default})",
             type=_INI_TYPES[option.type],
             default=None,
         )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Watch imports from the first conftest on: what trains is what was imported, whatever is saved later."""
+    options = early_config.known_args_namespace
+    if options.mlops or options.mlops_smoke_only:
+        _watch(early_config)
+
+
+def _watch(config: pytest.Config) -> None:
+    from pytest_mlops.fingerprint import watch_imports
+
+    config.stash[_WATCHED] = True
+    config.add_cleanup(watch_imports().stop)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,9 +101,15 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = _settings(config, {})
     except MlopsError as error:
         raise pytest.UsageError(str(error)) from error
+    if not config.stash.get(_WATCHED, False):
+        _watch(config)
     config.stash[SESSION] = session = _start(config, settings)
     config.add_cleanup(session.close)
-    if not hasattr(config, "workerinput") and not config.getoption("collectonly"):
+    if not _only_shows(config):
+        from pytest_mlops.session.signals import sigterm_as_interrupt
+
+        config.add_cleanup(sigterm_as_interrupt())
+    if not hasattr(config, "workerinput") and not _only_shows(config):
         config.pluginmanager.register(_reporting(config, session, settings), "mlops-reporting")
 
 
@@ -88,6 +120,11 @@ def _reporting(config: pytest.Config, session: Session, settings: Settings) -> o
     if session.smoke is not None:
         return SmokeReporting()
     return Reporting(config, session, config.rootpath / settings.report)
+
+
+def _only_shows(config: pytest.Config) -> bool:
+    """Whether pytest was asked for a plan or a list: no gate runs, so the last report stays."""
+    return any(config.getoption(name, False) for name in ("collectonly", "setupplan", "setuponly"))
 
 
 def _settings(config: pytest.Config, marker: Mapping[str, object]) -> Settings:
@@ -106,26 +143,38 @@ def _configured(config: pytest.Config, option: Option) -> object:
 
 
 def _start(config: pytest.Config, settings: Settings) -> Session:
-    from pytest_mlops import fingerprint
     from pytest_mlops.executors.inline import InlineExecutor
     from pytest_mlops.session.budget import Budget
     from pytest_mlops.session.command import of_session
+    from pytest_mlops.session.keeping import Keeping
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
     from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
     from pytest_mlops.session.session import Session
     from pytest_mlops.session.smoke import Smoke
 
-    fingerprint.forget()
+    tell = line_writer(config)
+    workers = getattr(config, "workerinput", {})  # of pytest-xdist: all of them are one session
+    keeping = Keeping(
+        open_store=lambda: open_sqlite(
+            settings.store,
+            config.rootpath,
+            session=workers.get("testrunuid"),
+            keep=size_of(settings.keep),
+        ),
+        rerun=settings.rerun,
+        retry_failed=settings.retry_failed,
+        tell=tell,
+    )
     laboratory = Laboratory(
-        open_store=lambda: open_sqlite(settings.store, config.rootpath),
+        keeping=keeping,
         open_executor=lambda: InlineExecutor(echo=live_output(config)),
+        tell=tell,
         budget=Budget(seconds=settings.budget_seconds),
     )
-    say = line_writer(config)
-    smoke = Smoke(laboratory=laboratory, say=say, uncaptured=lambda: capture_suspended(config))
+    smoke = Smoke(laboratory=laboratory, say=tell, uncaptured=lambda: capture_suspended(config))
     return Session(
         laboratory=laboratory,
-        progress=say,
+        progress=tell,
         smoke=smoke if config.option.mlops_smoke_only else None,
         go_on=partial(of_session, config),
     )
@@ -147,7 +196,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         try:
             item.stash[_SETTINGS] = _settings(config, _marker(item))
         except MlopsError as error:
-            raise pytest.UsageError(f"{item.nodeid}: {error}") from error
+            if not hasattr(config, "workerinput"):
+                raise pytest.UsageError(f"{item.nodeid}: {error}") from error
+            item.stash[_WRONG_MARKER] = str(
+                error
+            )  # an error of collection would be an internal one of pytest-xdist
 
 
 def _is_gate(item: pytest.Item) -> bool:
@@ -166,6 +219,15 @@ def _is_ours(item: pytest.Item, name: str) -> bool:
         if name not in definition.argnames:
             return False
     return True
+
+
+def _asked_for_ours(item: pytest.Item) -> bool:
+    """Whether the test called ``request.getfixturevalue("arm")``, which no signature tells."""
+    definitions = getattr(getattr(item, "_request", None), "_fixture_defs", {})
+    return any(
+        name in definitions and definitions[name].func.__module__ == "pytest_mlops.fixtures"
+        for name in FIXTURES
+    )
 
 
 def _marker(item: pytest.Item) -> dict[str, object]:
@@ -193,6 +255,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     session = _session(item)
     if session is None:
         return (yield)
+    if _WRONG_MARKER in item.stash:
+        pytest.fail(item.stash[_WRONG_MARKER], pytrace=False)
     settings = item.stash.get(_SETTINGS, None) or _settings(item.config, {})
     session.begin(item.nodeid, settings, is_gate=_is_gate(item))
     try:
@@ -213,6 +277,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     except BaseException as error:
         _guard_ending(session, error)
         raise
+    if _asked_for_ours(item):
+        session.made_a_gate()
     _guard(session.objection())
     return result
 
@@ -237,7 +303,7 @@ def _guard_ending(session: Session, error: BaseException) -> None:
 
 def _guard(objection: str | None) -> None:
     if objection is not None:
-        pytest.fail(f"{objection}\n  (docs/messages.md#guard)", pytrace=False)
+        pytest.fail(f"{objection}\n  (see {GuardError.link()})", pytrace=False)
 
 
 def _watched(session: Session) -> Generator[None, object, object]:
@@ -266,14 +332,13 @@ def pytest_runtest_makereport(
     session = _session(item)
     if session is None or session.gate is None:
         return report
-    from pytest_mlops.session.reporting import properties, refuse_undecided_xfail, to_plain
+    from pytest_mlops.session.reporting import properties, refuse_green, to_plain
 
     if session.smoke is not None:
         _smoked(session, item, call, report)
         return report
-    if call.when != "teardown":
-        refuse_undecided_xfail(item, report, session)
-    else:
+    refuse_green(item, report, session)
+    if call.when == "teardown":
         record = session.end()
         if record is not None:
             report.user_properties = [*report.user_properties, *properties(record)]

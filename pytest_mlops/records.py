@@ -87,6 +87,40 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a training run turned out to depend on, noted while it trained."""
+
+    modules: Mapping[str, str] = field(default_factory=dict)
+    """First-party modules by name, with the hash of their normalised source."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files that it read, by path relative to pytest's root folder (with ``/``), with their SHA-256."""
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON."""
+        return json.dumps({"files": dict(self.files), "modules": dict(self.modules)}, sort_keys=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 that tells two records apart."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """What stands behind a run's hashes, kept so that people can be told what changed. No part of any key."""
+
+    label: str = ""
+    """The arm as people write it: ``train(lr=0.01)``."""
+    why: str = ""
+    """Why it was trained, in a short sentence."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Functions, classes, constants and modules behind ``RunKey.code``, with their hashes."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Files or values behind ``RunKey.data``, with their hashes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """What one training run left behind. A run that failed is a result too."""
 
@@ -112,6 +146,13 @@ class RunResult:
     """Steps that the gradient scaler skipped because of an overflow."""
     messages: tuple[str, ...] = ()
     """What the user should know of this run, e.g. skipped optimizer steps."""
+    record: Record = Record()
+    """What it turned out to depend on, beyond its key."""
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of key and record: the name of this finished run in every store."""
+        return hashlib.sha256(f"{self.key} {self.record.digest}".encode()).hexdigest()
 
     @property
     def failed(self) -> bool:

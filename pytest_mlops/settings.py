@@ -13,7 +13,10 @@ from pytest_mlops.errors import SettingError
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option: ``--mlops-<name>``, ``mlops_<name>`` in the configuration, ``<name>=`` in the marker."""
+    """One option: ``--mlops-<name>``, ``mlops_<name>`` in the configuration, ``<name>=`` in the marker.
+
+    One of type bool is off by default, and on by its name alone on the command line.
+    """
 
     name: str
     type: type
@@ -36,6 +39,11 @@ class Option:
         """As in the configuration file."""
         return f"mlops_{self.name}"
 
+    @property
+    def written_default(self) -> str:
+        """The default as in a configuration file."""
+        return str(self.default).lower() if self.type is bool else str(self.default)
+
     def parse(self, value: object, *, source: str) -> Any:
         """Convert and check ``value``, which came from ``source`` (named in the error).
 
@@ -55,6 +63,8 @@ class Option:
 
 def _convert(value: object, kind: type) -> Any:
     """``value`` as ``kind``, or None where that would lose or invent something (``True`` is no 1)."""
+    if kind is bool:
+        return value if isinstance(value, bool) else None
     if isinstance(value, kind) and not isinstance(value, bool):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -67,6 +77,23 @@ def _convert(value: object, kind: type) -> Any:
     return None
 
 
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def size_of(text: str) -> int | None:
+    """Bytes of a size as people write it; None if it is none.
+
+    Examples
+    --------
+    >>> size_of("20GB"), size_of("1.5 kb"), size_of("0"), size_of("20 bananas")
+    (20000000000, 1500, 0, None)
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)?", text.strip(), re.IGNORECASE | re.ASCII)
+    if found is None or (found[2] is None and float(found[1]) != 0):
+        return None  # a bare number could be anything
+    return round(float(found[1]) * _UNITS[(found[2] or "B").upper()])
+
+
 def _any_of(*choices: str) -> Callable[[Any], bool]:
     return lambda value: value in choices
 
@@ -74,8 +101,8 @@ def _any_of(*choices: str) -> Callable[[Any], bool]:
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-_UNITS = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
-_TIME = re.compile("".join(rf"(?:(\d+(?:\.\d+)?) ?{unit})? ?" for unit in _UNITS))
+_TIMES = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
+_TIME = re.compile("".join(rf"(?:(\d+(?:\.\d+)?) ?{unit})? ?" for unit in _TIMES))
 
 
 def seconds_of(text: str) -> float | None:
@@ -91,7 +118,7 @@ def seconds_of(text: str) -> float | None:
     found = _TIME.fullmatch(text)
     numbers = found.groups() if found is not None else ()
     total = sum(
-        float(number) * unit for number, unit in zip(numbers, _UNITS.values(), strict=False) if number
+        float(number) * unit for number, unit in zip(numbers, _TIMES.values(), strict=False) if number
     )
     return total if total > 0 else None
 
@@ -171,7 +198,8 @@ OPTIONS: tuple[Option, ...] = (
         name="amp",
         type=str,
         default="auto",
-        help="mixed precision: auto is bf16 where the device has it, fp16 with a gradient scaler on older GPUs",
+        help="mixed precision: auto is bf16 where GPU or CPU have instructions for it, fp16 with a gradient scaler on older "
+        "GPUs, else off",
         check=_any_of("auto", "bf16", "fp16", "off"),
         expected="",
         choices=("auto", "bf16", "fp16", "off"),
@@ -234,6 +262,33 @@ OPTIONS: tuple[Option, ...] = (
         of_session=True,
     ),
     Option(
+        name="keep",
+        type=str,
+        default="20GB",
+        help="room for artifacts (run.artifact) in the store: the least recently used ones go first, metrics stay",
+        check=lambda value: size_of(value) is not None,
+        expected="a size with its unit: KB, MB, GB or TB, or 0",
+        of_session=True,
+    ),
+    Option(
+        name="retry_failed",
+        type=bool,
+        default=False,
+        help="train failed training runs again instead of reusing them; the new result replaces the failed one",
+        check=lambda value: True,
+        expected="true or false",
+        of_session=True,
+    ),
+    Option(
+        name="rerun",
+        type=bool,
+        default=False,
+        help="train everything again, each training run once in this session; the new results replace the old ones",
+        check=lambda value: True,
+        expected="true or false",
+        of_session=True,
+    ),
+    Option(
         name="report",
         type=str,
         default="mlops-report",
@@ -264,6 +319,9 @@ class Settings:
     executor: str
     store: str
     budget: str
+    keep: str
+    retry_failed: bool
+    rerun: bool
     report: str
 
     def __post_init__(self) -> None:
@@ -327,7 +385,7 @@ def options_table() -> str:
     for option in OPTIONS:
         marker = "(of the session)" if option.of_session else f"`{option.name}`"
         meaning = f"{option.help}; {', '.join(option.choices) or option.expected}"
-        default = f"`{option.default}`" if option.default != "" else ""
+        default = f"`{option.written_default}`" if option.default != "" else ""
         rows.append(f"| {marker} | `{option.flag}` | `{option.ini}` | {default} | {meaning} |")
     return "\n".join(rows) + "\n"
 
@@ -342,5 +400,6 @@ def _check_marker(name: str) -> None:
     if option.of_session:
         raise SettingError(
             f"@pytest.mark.mlops({name}=...): {name} belongs to the whole session. "
-            f"Write {option.flag}=... on the command line or {option.ini} = ... in the configuration."
+            f"Write {option.flag}{'' if option.type is bool else '=...'} on the command line or {option.ini} = ... in the "
+            "configuration."
         )

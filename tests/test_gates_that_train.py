@@ -132,6 +132,119 @@ def test_a_store_that_cannot_be_opened_is_one_clear_error(pytester, gates):
     result.stdout.fnmatch_lines(["*StoreError*broken.sqlite*"])
 
 
+def why_of(folder):
+    return [reason for claim in report_of(folder)["claims"] for reason in claim["why"]]
+
+
+BAR = TRAIN + "def test_bar(arm):\n    assert arm(train)['auc'] > 0.7\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options", "why"),
+    [
+        ("0.8 + gain", "0.7 + 0.1 + gain", [], "train(): train changed"),
+        ("arm(train)", "arm(train, gain=0.1)", [], "train(gain=0.1): gain was 0.0"),
+        ("0.8", "0.8", ["--mlops-threads=2"], "train(): threads 2, before 1"),
+        ("0.8", "0.8", ["--mlops-min-seeds=7"], "train(): no run of seeds 5, 6"),
+        ("0.8", "0.8", ["--mlops-min-seeds=6"], "train(): no run of seed 5"),
+        ("0.8", "0.8", ["--mlops-rerun"], "train(): --mlops-rerun"),
+    ],
+)
+def test_every_claim_says_why_it_trained(pytester, gates, old, new, options, why):
+    gates(BAR)
+    assert why_of(pytester.path) == ["train(): first run of this function"]
+    gates(BAR)
+    assert why_of(pytester.path) == []
+    gates(BAR.replace(old, new), *options)
+    assert why_of(pytester.path) == [why]
+
+
+def test_the_file_of_declared_data_that_changed_is_named(pytester, gates):
+    folder = pytester.path / "data"
+    folder.mkdir()
+    for name in ("images", "labels"):
+        (folder / f"{name}.txt").write_text("0.9")
+    source = """
+def read(run):
+    return {"auc": float((run.data / "labels.txt").read_text()) + 0.01 * run.rng("noise").normal()}
+
+def test_data(arm):
+    assert arm(read).using(data="data")["auc"] > 0.5
+"""
+    gates(source).assert_outcomes(passed=1)
+    (folder / "labels.txt").write_text("0.8")
+    gates(source)
+    (why,) = why_of(pytester.path)
+    assert why.endswith(": data/labels.txt changed")
+
+
+# --- failed training runs, and training again
+
+FLAKY = """
+from pathlib import Path
+
+def train(run):
+    with Path(__file__).with_name("trained.txt").open("a") as lines:
+        lines.write(f"{run.seed}\\n")
+    if run.seed == 2 and not Path(__file__).with_name("mended").exists():
+        raise OSError("the disk of that machine")
+    return {"auc": 0.8 + 0.01 * run.rng("n").normal()}
+
+def test_bar(arm):
+    assert arm(train)["auc"] > 0.7
+
+def test_lower_bar(arm):
+    assert arm(train)["auc"] > 0.6
+"""
+
+
+def trained_seeds(pytester):
+    file = pytester.path / "trained.txt"
+    seeds = [int(line) for line in file.read_text().split()] if file.exists() else []
+    file.unlink(missing_ok=True)
+    return seeds
+
+
+def test_failed_runs_are_trained_again_when_asked_and_replaced(pytester, gates):
+    gates(FLAKY).stdout.fnmatch_lines(["*--mlops-retry-failed*"])
+    assert trained_seeds(pytester) == [0, 1, 2]
+    gates(FLAKY)
+    assert trained_seeds(pytester) == []
+    gates(FLAKY, "--mlops-retry-failed").assert_outcomes(failed=2)
+    assert trained_seeds(pytester) == [2]  # once in a session, whatever comes of it
+    (pytester.path / "mended").write_text("")
+    gates(FLAKY, "--mlops-retry-failed").assert_outcomes(passed=2)
+    assert trained_seeds(pytester) == [2, 3, 4]
+    assert why_of(pytester.path)[0].endswith("it failed before (--mlops-retry-failed)")
+    gates(FLAKY).assert_outcomes(passed=2)
+    assert trained_seeds(pytester) == []
+
+
+def test_everything_is_trained_again_once_when_asked_also_by_workers(pytester, gates):
+    (pytester.path / "mended").write_text("")
+    gates(FLAKY)
+    trained_seeds(pytester)
+    gates(FLAKY, "--mlops-rerun").assert_outcomes(passed=2)
+    assert sorted(trained_seeds(pytester)) == [0, 1, 2, 3, 4]
+    pytester.runpytest_subprocess("--mlops", "--mlops-rerun", "-n", "2").assert_outcomes(passed=2)
+    assert sorted(trained_seeds(pytester)) == [0, 1, 2, 3, 4]
+
+
+def test_switches_of_the_session_work_in_the_configuration_and_not_on_a_marker(pytester, gates):
+    (pytester.path / "mended").write_text("")
+    gates(FLAKY)
+    trained_seeds(pytester)
+    gates(FLAKY, "-o", "mlops_rerun=true")
+    assert len(trained_seeds(pytester)) == 5
+    gates(FLAKY, "-o", "mlops_rerun=false")
+    assert trained_seeds(pytester) == []
+    gates(FLAKY, "-o", "mlops_rerun=perhaps").stderr.fnmatch_lines(["*mlops_rerun*perhaps*true or false*"])
+    result = gates(
+        FLAKY.replace("def test_bar", "import pytest\n@pytest.mark.mlops(rerun=True)\ndef test_bar")
+    )
+    result.stderr.fnmatch_lines(["*rerun belongs to the whole session*--mlops-rerun on the command line*"])
+
+
 # --- declared data
 
 
@@ -189,7 +302,8 @@ def broken():
     raise OSError("disk on fire")
 
 def unseen():
-    return object()
+    import threading
+    return threading.Lock()
 
 def test_data(arm):
     assert arm(train).using({using})['auc'] > 0.5
@@ -401,6 +515,30 @@ def test_first(arm):
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*changed while pytest was running*"])
+
+
+@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
+def test_code_saved_after_its_import_and_before_any_claim_is_not_trained(pytester, project, mode):
+    pytester.makepyfile(net="GAIN = 0.1\n")
+    pytester.makeconftest("import net")
+    project(
+        """
+        import pathlib
+        import net
+
+        def train(run, *, gain=0.0):
+            return {"auc": net.GAIN + gain + run.rng("noise").normal()}
+
+        def test_somebody_saves_the_file():
+            pathlib.Path(net.__file__).write_text("GAIN = 0.5  # saved while pytest runs\\n")
+
+        def test_gate(arm):
+            assert arm(train)["auc"] > 0.5
+        """
+    )
+    result = pytester.runpytest_subprocess("--mlops", f"--import-mode={mode}", "-o", "pythonpath=.")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*net.py changed while pytest was running*"])
 
 
 def test_a_secret_as_parameter_is_refused_and_never_shown(gates, monkeypatch):

@@ -187,6 +187,59 @@ def test_gate(unclear, baseline):
     result.assert_outcomes(failed=1)
 
 
+UNITTEST_MADE_GREEN = {
+    "skipTest": ("", "if not ({claim}): self.skipTest('not now')"),
+    "SkipTest": ("", "if not ({claim}): raise unittest.SkipTest('not now')"),
+    "expectedFailure": ("@unittest.expectedFailure", "assert {claim}"),
+    "not": ("", "assert not ({claim})"),
+    "assertFalse": ("", "self.assertFalse({claim})"),
+}
+
+
+@pytest.mark.parametrize(("decorator", "body"), UNITTEST_MADE_GREEN.values(), ids=UNITTEST_MADE_GREEN)
+def test_unittest_makes_no_undecided_claim_green(gates, decorator, body):
+    result = gates(f"""
+import unittest
+
+class TestGate(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _arms(self, unclear, baseline):
+        self.unclear, self.baseline = unclear, baseline
+
+    {decorator}
+    def test_gate(self):
+        {body.format(claim='self.unclear["auc"] > self.baseline["auc"]')}
+""")
+    result.assert_outcomes(failed=1)
+
+
+def test_an_expected_failure_of_unittest_accepts_fail(gates):
+    result = gates("""
+        import unittest
+
+        class TestGate(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def _arms(self, worse, baseline):
+                self.worse, self.baseline = worse, baseline
+
+            @unittest.expectedFailure
+            def test_gate(self):
+                assert self.worse["auc"] > self.baseline["auc"]
+    """)
+    result.assert_outcomes(xfailed=1)
+
+
+def test_an_arm_that_is_asked_for_while_the_test_runs_makes_a_gate(gates):
+    result = gates("""
+        def test_gate(request):
+            arm = request.getfixturevalue("arm")
+            for loss in []:
+                assert arm.recorded({"auc": BETTER})["auc"] > 0.5
+    """)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*asked no claim, so it shows nothing*"])
+
+
 def test_a_skip_before_any_claim_is_a_skip(gates):
     gates("""
         def test_gate(better, baseline):
@@ -287,6 +340,21 @@ def test_strict_xfail_does_not_accept_an_undecided_claim_of_a_fixture(gates):
     """)
     assert result.parseoutcomes().get("xfailed", 0) == 0
     assert result.ret == 1
+
+
+def test_strict_xfail_does_not_hide_an_undecided_claim_of_teardown(gates):
+    result = gates("""
+        @pytest.fixture
+        def after(unclear, baseline):
+            yield
+            assert not unclear["auc"] > baseline["auc"]
+
+        @pytest.mark.xfail(strict=True)
+        def test_gate(after, worse, baseline):
+            assert worse["auc"] > baseline["auc"]
+    """)
+    result.assert_outcomes(xfailed=1, errors=1)
+    result.stdout.fnmatch_lines(["*strict xfail expects a FAIL, and got FAIL, UNDECIDED*"])
 
 
 def test_strict_xfail_of_a_claim_that_holds_fails(gates):

@@ -147,9 +147,9 @@ def prices(result):
 def test_the_price_is_said_once_after_the_first_pair(gates):
     result = gates(SLOW.format(sleep=0))
     (line,) = prices(result)
-    assert line.startswith("test_gain  price: pair 1 took ")
+    assert line.startswith("  price: pair 1 took ")
     assert "; to decide: 8 to 58 more training runs (20 on average), " in line
-    assert "; budget left 1 h 0 min" in line
+    assert "; budget left " in line
     assert line.isprintable()
 
 

@@ -124,6 +124,30 @@ def test_collecting_only_judges_nothing(pytester, gates):
     assert not (pytester.path / ".mlops").exists()
 
 
+@pytest.mark.parametrize("option", ["--setup-plan", "--collect-only"])
+def test_a_plan_leaves_the_last_report_as_it_is(pytester, gates, option):
+    gates(TWO_GATES)
+    before = (pytester.path / "mlops-report" / "report.json").read_bytes()
+    pytester.runpytest_inprocess("--mlops", option)
+    assert (pytester.path / "mlops-report" / "report.json").read_bytes() == before
+
+
+def test_an_impossible_marker_is_no_internal_error_under_xdist(pytester, project):
+    project("""
+        @pytest.mark.mlops(alpha=5)
+        def test_gate(better, baseline):
+            assert better["auc"] > baseline["auc"]
+
+        def test_other(better, baseline):
+            assert better["auc"] > baseline["auc"]
+    """)
+    result = pytester.runpytest_subprocess("--mlops", "-n", "2")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["*@pytest.mark.mlops(alpha=...) = 5: expected a number from 0.0001 to 0.25*"]
+    )
+
+
 def test_junit_xml_has_the_verdicts_as_properties(pytester, gates):
     gates(TWO_GATES, "--junitxml=out.xml", "-o", "junit_family=xunit1")
     tree = ET.parse(pytester.path / "out.xml")

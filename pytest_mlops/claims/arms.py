@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -219,7 +219,7 @@ class Arms:
     def __init__(self, asking: Asking | None = None) -> None:
         self._asking = asking
 
-    def __call__(self, function: Callable[..., Any], /, **parameters: Any) -> Arm:
+    def __call__(self, function: Callable[..., Any], /, *misplaced: Any, **parameters: Any) -> Arm:
         """An arm that trains ``function(run, **parameters)``.
 
         Parameters
@@ -234,8 +234,15 @@ class Arms:
         ParameterError
             If the function has no such parameter, or a value cannot be keyed.
         """
+        if misplaced:
+            raise ParameterError(
+                f"arm({fingerprint.describe(function)}, {fingerprint.describe(misplaced[0])}): parameters go by name, e.g. "
+                f"arm({fingerprint.describe(function)}, lr=1e-3): they are part of what the arm is."
+            )
         training = _bind(function, parameters)
-        parameters_key(training)  # refuse at the door what has no key
+        # Refuse at the door what has no key.
+        parameters_key(training)
+        fingerprint.fingerprint(training.function)
         return Arm(source=training, asking=self._asking)
 
     def recorded(self, metrics: Mapping[str, Iterable[float]], /) -> Arm:
@@ -277,12 +284,15 @@ def _bind(function: Any, parameters: Mapping[str, Any]) -> Training:
             f"{name} has no signature that Python can read. Wrap it: def train(run): return {name}(run)"
         ) from None
     first = next(iter(signature.parameters.values()), None)
-    if first is None or first.kind not in (
-        first.POSITIONAL_ONLY,
-        first.POSITIONAL_OR_KEYWORD,
-        first.VAR_POSITIONAL,
-    ):
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if first is None or first.kind not in (*positional, inspect.Parameter.VAR_POSITIONAL):
         raise ParameterError(f"{name}{signature} takes no run. Write: def {name}(run, *, lr=1e-3): ...")
+    if first.default is not first.empty or (first.name == "self" and "." in name):
+        raise ParameterError(
+            f"{name}{signature}: its first parameter receives the run, and {first.name!r} is meant for something else.\n"
+            "  Write: def train(run, *, lr=1e-3): ...   and for a method: def train(run, *, width): return "
+            "Trainer(width).fit(run)"
+        )
     _check_names(name, signature, parameters)
     try:
         bound = signature.bind(None, **parameters)
@@ -321,6 +331,10 @@ def _checked_data(data: Any) -> Any:
         if isinstance(data, str) and "://" in data:
             raise NotBuiltError(
                 f"using(data={data!r}): URLs are not built yet. Give a path, or a module-level load()."
+            )
+        if not str(data).strip() or "\0" in str(data):
+            raise DataError(
+                f"using(data={data!r}): no path; an empty one would be the whole working directory."
             )
         return Path(data)
     if isinstance(data, list | tuple):
@@ -371,12 +385,13 @@ def _recording(metrics: Mapping[str, Iterable[float]]) -> Recording:
     for name, numbers in metrics.items():
         if not isinstance(name, str) or not name or "*" in name:
             raise MetricError(f"{name!r} is no metric name: expected text without '*'.")
-        if isinstance(numbers, str | bytes) or not isinstance(numbers, Iterable):
+        if isinstance(numbers, str | bytes | Mapping | Set) or not isinstance(numbers, Iterable):
             raise MetricError(
-                f"recorded metric {name!r}: expected a list of numbers, one a training run, got {type(numbers).__name__}."
+                f"recorded metric {name!r}: expected a list of numbers in seed order, one a training run, got a "
+                f"{type(numbers).__name__}."
             )
         items = list(numbers)
-        if items and all(type(item).__name__ in ("bool", "bool_") for item in items):
+        if any(type(item).__name__ in ("bool", "bool_") for item in items):
             yes_no.add(name)
         values[name] = tuple(_number(name, index, item) for index, item in enumerate(items))
     lengths = {name: len(numbers) for name, numbers in values.items()}

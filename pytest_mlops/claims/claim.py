@@ -236,9 +236,12 @@ def refuse_rates(claim: Claim, part: Part, yes_no: Mapping[Arm, frozenset[str]])
     """
     for term in part.terms:
         if term.metric in yes_no[term.arm]:
-            raise NotBuiltError(
-                f'{claim.statement}: "{term.metric}" was returned as True or False, and {_RATES}'
-            )
+            raise refused_rate(claim, term, "was returned as True or False")
+
+
+def refused_rate(claim: Claim, term: Term, what: str) -> NotBuiltError:
+    """The refusal of a claim on a rate; ``what`` tells how its metric gave itself away."""
+    return NotBuiltError(f'{claim.statement}: "{term.metric}" {what}, and {_RATES}')
 
 
 def check_metric(term: Term, names: Sequence[str]) -> None:

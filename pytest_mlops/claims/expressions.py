@@ -211,8 +211,8 @@ def _refuse_approx(left: Expression, approx: Any) -> NoReturn:
             f"{left} == {approx}: pytest.approx needs an explicit abs= in a claim: its default of 1e-6 is "
             "not a margin anybody chose."
         )
+    other = approx.expected
     raise NotBuiltError(
-        f"{left} == pytest.approx(...): equivalence claims are not built yet. Until then state both "
-        "sides, which is the same test:\n"
-        '  assert candidate["auc"] > baseline["auc"] - 0.005\n  assert baseline["auc"] > candidate["auc"] - 0.005'
+        f"{left} == pytest.approx({other}, ...): equivalence claims are not built yet. Until then state both "
+        f"sides, which is the same test:\n  assert {left} > {other} - 0.005\n  assert {left} < {other} + 0.005"
     )

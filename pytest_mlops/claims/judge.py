@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates
+from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, refused_rate
 from pytest_mlops.errors import MetricError
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _EPSILON = 2.0**-52
+_EPSILON_SINGLE = 2.0**-23
 
 
 class Ended(StrEnum):
@@ -124,7 +125,7 @@ def judge(
         What is claimed.
     outcomes : mapping of arm to results
         For every arm of the claim its results in seed order, without gaps. Pairs beyond the shortest list and
-        beyond the deciding look are not used.
+        beyond the deciding look are not used; where a training run failed, the others of its pair may be missing.
     test : SequentialTest
         The design: error levels and looks.
     run_out : str, optional
@@ -140,12 +141,12 @@ def judge(
     MetricError
         If a metric does not exist, or its name is not the same in every run.
     NotBuiltError
-        If a metric turns out to be yes/no.
+        If a metric turns out to be yes/no, as bools or as numbers that are 0 or 1.
     """
     known = min(len(outcomes[arm]) for arm in claim.arms)
-    if known == 0:
+    failed = _first_failure(claim, outcomes)
+    if known == 0 and failed is None:
         return _undecided_yet(Ended.OPEN if run_out is None else Ended.RUN_OUT, run_out)
-    failed = next((i for i in range(known) if any(outcomes[arm][i].failed for arm in claim.arms)), None)
     usable = known if failed is None else failed
     if usable == 0:
         return _ended_by_failure(claim, outcomes, 0, ())
@@ -157,10 +158,20 @@ def judge(
     for part in parts:
         refuse_rates(claim, part, yes_no)
         _check_every_run(part, outcomes, usable)
+        _refuse_rates_as_numbers(claim, part, outcomes, usable)
     _check_wildcards(claim, parts, outcomes, usable)
     identical = _identical(claim, outcomes, min(usable, int(test.looks[0])))
     judged = _replay(claim, parts, outcomes, usable, test, identical)
     return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
+
+
+def _first_failure(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) -> int | None:
+    """Place of the first failed training run at the pairs known, or at the next one, where one failed arm is enough."""
+    known = min(len(outcomes[arm]) for arm in claim.arms)
+    for index in range(known + 1):
+        if any(index < len(outcomes[arm]) and outcomes[arm][index].failed for arm in claim.arms):
+            return index
+    return None
 
 
 def _replay(
@@ -201,8 +212,7 @@ def _judge_part(
     )
     differences = values.sum(axis=1)
     direction = 1.0 if claim.sign == ">" else -1.0
-    # Sums of a few floats carry rounding errors of this size; a spread below them is no spread.
-    resolution = 4 * _EPSILON * float((np.abs(values).sum(axis=1) + abs(claim.margin)).max())
+    resolution = _resolution(values, part, claim.margin)
     contrasts = direction * (differences - claim.margin)
     decision = test.decide(contrasts, identical=identical, resolution=resolution, parts=parts)
     if decision.reason == Reason.IDENTICAL and decision.verdict == Verdict.PASS:
@@ -216,6 +226,21 @@ def _judge_part(
         contrasts=tuple(differences.tolist()),
         sides=_sides(part, outcomes, decision.n),
     )
+
+
+def _resolution(values: np.ndarray, part: Part, margin: float) -> float:
+    """Rounding error of a contrast, a sum of a few floats: a spread below it is no spread.
+
+    A number that single precision holds exactly, and that is no whole one, came from single precision (by chance one
+    double in 5e8 looks so): the mean of the same hits in float32 and in float64 differs by 1e-8, on every seed.
+    """
+    import numpy as np
+
+    metrics = values / np.array([term.weight for term in part.terms])
+    with np.errstate(over="ignore"):  # beyond single precision's range it is no single
+        single = (metrics == metrics.astype(np.float32)) & (metrics != np.rint(metrics))
+    errors = np.abs(values) * np.where(single, _EPSILON_SINGLE, _EPSILON)
+    return 4 * float((errors.sum(axis=1) + abs(margin) * _EPSILON).max())
 
 
 def _all_identical(
@@ -288,7 +313,7 @@ def _combine(
     return Judgement(
         verdict=verdict,
         ended=ended,
-        reason=_reason(shown, identical, len(judged)),
+        reason=_reason(shown, identical, len(judged), int(test.looks[-1])),
         n=shown.decision.n,
         parts=judged,
         remedy=None if verdict == Verdict.PASS else _remedy(shown, claim, test),
@@ -310,7 +335,7 @@ def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:
 def _ended_by_failure(
     claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], index: int, judged: tuple[PartJudgement, ...]
 ) -> Judgement:
-    arm = next(arm for arm in claim.arms if outcomes[arm][index].failed)
+    arm = next(arm for arm in claim.arms if index < len(outcomes[arm]) and outcomes[arm][index].failed)
     failure = outcomes[arm][index].failure
     assert failure is not None
     name = claim.names.get(arm.identity, arm.label)
@@ -321,8 +346,22 @@ def _ended_by_failure(
         n=index,
         parts=judged,
         failed_index=index,
-        remedy="A failed training run is a result, kept like others, and no seed is dropped in silence. "
-        "Mend the training function; if the machine was to blame, train it again in a fresh store (--mlops-store=sqlite:///fresh.sqlite).",
+        remedy=_mend(failure.kind),
+    )
+
+
+def _mend(kind: str) -> str:
+    """What to do about a failed training run of that kind."""
+    if kind == "metrics":
+        return 'Return names with numbers from the training function, e.g. return {"accuracy": 0.93}.'
+    if kind == "not finite":
+        return (
+            "A training run that diverged is a result, and no seed is dropped in silence: make the training stable (learning "
+            "rate, clip_norm, loss scale), or mend the metric where it divides by zero."
+        )
+    return (
+        "A failed training run is a result, kept like others, and no seed is dropped in silence. Mend the training function; if "
+        "the machine was to blame, train it again: pytest --mlops --mlops-retry-failed."
     )
 
 
@@ -348,6 +387,15 @@ def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], us
                 )
     for term in part.terms:
         check_metric(term, list(outcomes[term.arm][0].metrics))
+
+
+def _refuse_rates_as_numbers(
+    claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
+) -> None:
+    """``float(converged)`` is a rate as much as ``converged`` is; constant 0 or 1 gives no t, and may stay."""
+    for term in part.terms:
+        if {outcomes[term.arm][index].metrics[term.metric] for index in range(usable)} == {0.0, 1.0}:
+            raise refused_rate(claim, term, "is 0 or 1 in every training run, so it is a yes/no metric")
 
 
 def _check_wildcards(
@@ -393,11 +441,11 @@ def collapse_bound(n: int, alpha: float) -> float:
     return float(1.0 - alpha ** (1.0 / n))
 
 
-def _reason(part: PartJudgement, identical: bool, parts: int) -> str:
+def _reason(part: PartJudgement, identical: bool, parts: int, most: int) -> str:
     where = f"part {part.name!r}: " if parts > 1 and part.decision.verdict != Verdict.PASS else ""
     texts = {
-        Reason.EFFICACY: "the evidence crossed the efficacy boundary",
-        Reason.FUTILITY: "stopped early: PASS was out of reach",
+        Reason.EFFICACY: "enough evidence: it crossed the efficacy boundary",
+        Reason.FUTILITY: f"stopped early: PASS within {most} seeds had become unlikely",
         Reason.MAX_SEEDS: "max_seeds was reached without PASS",
         Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
@@ -442,4 +490,4 @@ def _more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
         needed = math.ceil(most * (test.detectable_effect / effect) ** 2)
         if needed > most:
             text += f", and this margin needs max_seeds of about {needed}"
-    return text + "."
+    return text + ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pytest_mlops.records import RunKey, RunResult, RunSpec
+from pytest_mlops.records import Details, RunKey, RunResult, RunSpec
+
+_NO_DETAILS = Details()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +25,30 @@ class Store(Protocol):
 
     A store is opened by one process and used by its main thread; several processes may have the same one open at
     once. What ``put`` returned from is on disk: a killed process loses no finished run, and leaves nothing that
-    keeps the next one from starting.
+    keeps the next one from starting. Whatever it cannot do is a ``StoreError``.
+
+    All who opened it with one session name (the workers of pytest-xdist) are one session.
     """
 
-    def get(self, key: RunKey) -> RunResult | None:
-        """The finished run of that key, failed ones too; None if there is none.
+    def found(self, key: RunKey, *, mine: bool = False) -> Sequence[RunResult]:
+        """All finished runs of that key, failed ones too, newest first; they differ in their records.
 
-        Every number comes back equal, to the last bit.
+        Every number comes back equal, to the last bit. With ``mine`` only those that this session trained.
         """
         ...
 
-    def put(self, key: RunKey, result: RunResult) -> RunResult:
-        """Keep a finished run, and return the one that is kept.
+    def put(
+        self,
+        key: RunKey,
+        result: RunResult,
+        *,
+        details: Details = _NO_DETAILS,
+        instead_of: str | None = None,
+    ) -> RunResult:
+        """Keep a finished run with its artifacts, give its lease back, and return the run that is kept.
 
-        The first one to arrive stays: of two sessions that trained the same key, both get the first one's result,
-        so that they judge on the same numbers.
+        Of the same key and record the first one to arrive stays: of two sessions that trained it, both get the
+        first one's result, so that they judge on the same numbers. The run of the id ``instead_of`` is removed.
         """
         ...
 
@@ -49,12 +60,32 @@ class Store(Protocol):
         """The seeds under which the experiment of that key is finished, failed runs too; its own seed has no say."""
         ...
 
+    def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:
+        """The last few distinct experiments of the same function, newest first; their seed is 0."""
+        ...
+
+    def lease(self, key: RunKey) -> str | None:
+        """Ask to be the only one who trains that key: None says yes, a text says who does.
+
+        The lease holds until ``put`` or ``release``, and ends by itself when its owner is gone. Look for the
+        finished run once more when you have it: the last owner may just have put it.
+        """
+        ...
+
+    def release(self, key: RunKey) -> None:
+        """Give a lease back without a result; no error if it is not ours."""
+        ...
+
     def artifacts(self, key: RunKey) -> Path:
-        """The folder that belongs to the run of that key; it need not exist yet."""
+        """The folder in which the run of that key writes its artifacts, if this session trains it."""
+        ...
+
+    def artifact(self, run: str, name: str) -> Path:
+        """The artifact ``name`` of the finished run with the id ``run``; read it, do not write to it."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections. The store cannot be used afterwards; closing twice is no error."""
+        """Let go of leases, files and connections. The store cannot be used afterwards; closing twice is no error."""
         ...
 
 

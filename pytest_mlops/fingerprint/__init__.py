@@ -6,24 +6,24 @@ wrong both ways (they change with the hash seed and do not see an imported helpe
 
 from __future__ import annotations
 
-from pytest_mlops.fingerprint.code import Code, fingerprint
-from pytest_mlops.fingerprint.content import path_content
+from pytest_mlops.fingerprint.code import Code, fingerprint, shared_state
+from pytest_mlops.fingerprint.content import path_content, path_parts
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
-from pytest_mlops.fingerprint.party import is_first_party
 from pytest_mlops.fingerprint.reach import reads_any
-from pytest_mlops.fingerprint.syntax import forget
 from pytest_mlops.fingerprint.values import describe
+from pytest_mlops.fingerprint.watch import watch_imports
 
 __all__ = [
     "Code",
     "content_of",
     "describe",
     "fingerprint",
-    "forget",
-    "is_first_party",
     "key_of",
     "path_content",
+    "path_parts",
     "reads_any",
+    "shared_state",
     "versions",
+    "watch_imports",
 ]

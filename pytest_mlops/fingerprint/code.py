@@ -8,11 +8,13 @@ imports wherever they are written. Installed packages count by version. What Pyt
 from __future__ import annotations
 
 import ast
+import enum
 import hashlib
 import importlib.util
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,10 @@ from typing import Any
 from pytest_mlops.errors import MlopsError, ParameterError
 from pytest_mlops.fingerprint import party, syntax
 from pytest_mlops.fingerprint.content import content
+from pytest_mlops.fingerprint.slots import Shared, is_code
 from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
+
+_PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,13 @@ def fingerprint(value: Any, *, name: str = "function") -> Code:
     return Code(digest=digest, reached=reached, packages=frozenset(walk.packages))
 
 
+def shared_state(value: Any) -> Shared:
+    """State outside a function that its runs in one process would share; what has no key is no error here."""
+    walk = _Walk("function", refusing=False)
+    walk.visit(value)
+    return walk.shared
+
+
 def _is_by_function(file: str) -> bool:
     """Test modules and conftest files change daily, so they count function by function."""
     stem = Path(file).stem
@@ -68,10 +80,12 @@ def _is_by_function(file: str) -> bool:
 class _Walk:
     """One walk over everything reachable; ``reached`` and ``packages`` are what it found."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, refusing: bool = True) -> None:
         self.name = name
+        self._refusing = refusing
         self.reached: dict[str, str] = {}
         self.packages: set[str] = set()
+        self.shared = Shared()
         self._seen: set[int] = set()
         self._files: set[str] = set()
         self._alive: list[Any] = []  # ids stay unique only while the objects live
@@ -82,8 +96,9 @@ class _Walk:
         self._seen.add(id(value))
         self._alive.append(value)
         if isinstance(value, partial):
-            self._note("partial", self._key([list(value.args), dict(value.keywords)], self.name))
             self.visit(value.func)
+            if self._refusing:
+                self._note("partial", self._key([list(value.args), dict(value.keywords)], self.name))
         elif isinstance(value, MethodType):
             self.visit(value.__func__)
             owner = value.__self__
@@ -95,6 +110,7 @@ class _Walk:
         elif isinstance(value, ModuleType):
             self._module(value)
         elif callable(getattr(value, "__wrapped__", None)):  # functools.lru_cache and its like
+            self._cache(value)
             self.visit(value.__wrapped__)
         elif isinstance(value, BuiltinFunctionType) or hasattr(value, "__qualname__"):
             self._foreign(value)
@@ -107,24 +123,24 @@ class _Walk:
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
             self.visit(wrapped)
-        file = party.source_of_name(function.__module__) or _first_party_or_none(
-            function.__code__.co_filename
-        )
-        if file is None:
+        code = function.__code__
+        file = party.first_party(code.co_filename) or party.source_of_name(function.__module__)
+        if file is None and not party.is_without_source(code.co_filename):
             self._foreign(function)
             return
         label = f"{function.__module__}:{function.__qualname__}"
-        nodes = syntax.definitions_of(function.__code__, syntax.tree_of(file))
+        nodes = syntax.definitions_of(code, syntax.tree_of(file)) if file else []
         noted: list[Any] = [syntax.normalised(node) for node in nodes]
         if len(nodes) != 1:  # made by exec (no syntax to read), or one of several lambdas on a line
-            noted += _bytecode(function.__code__)
+            noted += _bytecode(code)
         self._note(label, noted)
         self._captured(function, label)
-        names = set(function.__code__.co_names) | {name for node in nodes for name in syntax.names_in(node)}
-        self._names(names, function.__globals__, file, skip=set(function.__code__.co_freevars))
+        names = _names_of(code) | {name for node in nodes for name in syntax.names_in(node)}
+        self._names(names, function.__globals__, file or "", skip=set(code.co_freevars))
         for node in nodes:
             self._imports(node, function.__globals__.get("__package__") or "")
-        if not _is_by_function(file):
+            self._attributes(node, function.__globals__)
+        if file and not _is_by_function(file):
             self._whole_file(file, function.__module__)
 
     def _captured(self, function: FunctionType, label: str) -> None:
@@ -134,33 +150,46 @@ class _Walk:
             except ValueError:  # a name that is not bound yet, e.g. a recursive inner function being made
                 continue
             self._value(f"{label}.{name}", value, statement=False)
+            self.shared.captured(cell, f"{label}.{name}")
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         for value in defaults:
             if callable(value):
                 self.visit(value)
 
     def _class(self, cls: type) -> None:
-        file = party.source_of_name(cls.__module__)
+        file, scope = _home(cls)
         if file is None:
-            self._foreign(cls)
-            return
-        node = syntax.class_of(cls.__qualname__, syntax.tree_of(file))
-        label = f"{cls.__module__}:{cls.__qualname__}"
-        module = sys.modules[cls.__module__]
-        if node is not None:
-            self._note(label, syntax.normalised(node))
-            self._names(syntax.names_in(node), vars(module), file)
-            self._imports(node, module.__package__ or "")
+            if cls.__module__ in sys.modules:
+                self._foreign(cls)
+                return
+            self._note(f"{cls.__module__}:{cls.__qualname__}", sorted(vars(cls)))
         else:
-            self._note(label, sorted(name for name in vars(cls)))
-        for member in vars(cls).values():  # closures of methods, where the class stands inside a function
-            inner = getattr(member, "__func__", member)
-            if isinstance(inner, FunctionType) and inner.__closure__ and inner.__code__.co_filename == file:
-                self._captured(inner, label)
+            node = syntax.class_of(cls.__qualname__, syntax.tree_of(file))
+            label = f"{cls.__module__}:{cls.__qualname__}"
+            self._note(label, syntax.normalised(node) if node is not None else sorted(vars(cls)))
+            if node is not None:
+                self._names(syntax.names_in(node), scope, file)
+                self._imports(node, scope.get("__package__") or "")
+                self._attributes(node, scope)
+        self._members(cls, file)
         for base in cls.__bases__:
             self.visit(base)
-        if not _is_by_function(file):
+        if file and not _is_by_function(file):
             self._whole_file(file, cls.__module__)
+
+    def _members(self, cls: type, file: str | None) -> None:
+        """What the class statement does not tell: captured variables, methods and attributes put there from outside."""
+        for name, member in vars(cls).items():
+            inner = getattr(member, "__func__", member)
+            label = f"{cls.__module__}:{cls.__qualname__}.{name}"
+            if isinstance(inner, FunctionType):
+                if inner.__code__.co_filename != file:  # patched, or made by exec as dataclasses do
+                    self.visit(inner)
+                elif inner.__closure__:
+                    self._captured(inner, label)
+            elif type(inner) in _PLAIN and not name.startswith("__") and not issubclass(cls, enum.Enum):
+                with suppress(MlopsError):  # what has no key counts by the class statement
+                    self._note(label, self._key(inner, label))
 
     # --- names and values
 
@@ -169,26 +198,53 @@ class _Walk:
     ) -> None:
         for name in sorted(set(names) - set(skip)):
             if name in scope and not name.startswith(("__", "@py")):
-                self._value(
-                    f"{scope.get('__name__')}:{name}", scope[name], statement=True, file=file, name=name
-                )
+                self._global(scope, name, file)
+
+    def _attributes(self, node: ast.AST, scope: dict[str, Any]) -> None:
+        """``config.LR`` reads a name of another module, which may have been patched: the value counts, not its source."""
+        for first, *rest in syntax.attributes_in(node):
+            value = scope.get(first)
+            for name in rest:
+                file = party.source_file(value) if isinstance(value, ModuleType) else None
+                if file is None or name.startswith("__") or name not in vars(value):
+                    break
+                self._global(vars(value), name, file)
+                value = vars(value)[name]
+
+    def _global(self, scope: dict[str, Any], name: str, file: str) -> None:
+        label = f"{scope.get('__name__')}:{name}"
+        self.shared.name_of(scope, name, label)
+        self._value(label, scope[name], statement=True, file=file, name=name)
+
+    def _cache(self, wrapper: Any) -> None:
+        """A cache hands what one run made of its content to the next, unless it is emptied between them."""
+        inner = wrapper.__wrapped__
+        home = getattr(getattr(inner, "__code__", None), "co_filename", "")
+        if callable(getattr(wrapper, "cache_clear", None)) and party.first_party(home):
+            self.shared.caches.append(wrapper)
 
     def _value(self, label: str, value: Any, *, statement: bool, file: str = "", name: str = "") -> None:
-        if isinstance(value, FunctionType | type | ModuleType | MethodType | partial | BuiltinFunctionType):
+        if is_code(value):
             self.visit(value)
             return
         if id(value) in self._seen and statement:
             return
-        self._refuse_shared_state(label, value)
+        if self._refusing:
+            self._refuse_shared_state(label, value)
         try:
             if is_torch_module(value):  # without weights: a loss, an activation
                 self._note(label, [repr(value), content(value, name=label, code=self._reference)])
+            elif statement and isinstance(value, Path) and value.is_dir():
+                self._note(
+                    label, str(value)
+                )  # the project's own folder, often: its content changes with every report
             else:
                 self._note(label, self._key(value, label))
         except MlopsError:
-            if not statement:
+            if statement:
+                self._statements(label, name, file)
+            elif self._refusing:
                 raise
-            self._statements(label, name, file)
         if type(value).__module__ != "builtins":
             self.visit(type(value))
 
@@ -295,8 +351,16 @@ class _Walk:
         self.reached[label] = text
 
 
-def _first_party_or_none(file: str) -> str | None:
-    return file if party.is_first_party(file) else None
+def _home(cls: type) -> tuple[str | None, dict[str, Any]]:
+    """The first-party file of a class and its module's names, also where the file was loaded by its path."""
+    for member in vars(cls).values():
+        inner = getattr(member, "__func__", member)
+        if isinstance(inner, FunctionType) and inner.__qualname__.startswith(f"{cls.__qualname__}."):
+            file = party.first_party(inner.__code__.co_filename)
+            if file is not None:
+                return file, inner.__globals__
+    module = sys.modules.get(cls.__module__)
+    return party.source_file(module), vars(module) if module is not None else {}
 
 
 def _origin(name: str) -> str | None:
@@ -309,6 +373,12 @@ def _origin(name: str) -> str | None:
     except (ImportError, ValueError, AttributeError):
         return None
     return spec.origin if spec is not None else None
+
+
+def _names_of(code: CodeType) -> set[str]:
+    """Names that a code object reads, those of the functions inside it too."""
+    inner = (_names_of(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def _bytecode(code: CodeType) -> list[Any]:

@@ -27,6 +27,17 @@ def is_first_party(file: str) -> bool:
     return not any(path.is_relative_to(root) for root in _foreign_roots()) and path.is_file()
 
 
+def first_party(file: str) -> str | None:
+    """``file`` itself if it is the user's own, else None."""
+    return file if is_first_party(file) else None
+
+
+@cache
+def is_without_source(file: str) -> bool:
+    """Whether code of that file name was made at run time (``<string>``): its text is nowhere, its version tells nothing."""
+    return file.startswith("<") and not file.startswith("<frozen ")
+
+
 def source_file(module: ModuleType | None) -> str | None:
     """The file of a first-party module, else None."""
     file = getattr(module, "__file__", None)

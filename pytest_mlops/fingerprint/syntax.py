@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,12 @@ _SEEN: dict[str, tuple[int, int]] = {}
 def forget() -> None:
     """A new pytest session begins: files may have changed since the last one."""
     _SEEN.clear()
+
+
+def note(file: str) -> None:
+    """Remember what a file is now, unless that was noted before."""
+    with suppress(OSError):
+        _SEEN.setdefault(file, _stamp(file))
 
 
 def tree_of(file: str) -> ast.Module:
@@ -135,6 +142,19 @@ def _bound_by(statement: ast.stmt) -> set[str]:
 def names_in(node: ast.AST) -> set[str]:
     """Names that the code reads."""
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def attributes_in(node: ast.AST) -> set[tuple[str, ...]]:
+    """Dotted names that the code reads: ``("config", "LR")``, and ``("pkg", "config", "LR")`` for a longer one."""
+    found: set[tuple[str, ...]] = set()
+    for inner in ast.walk(node):
+        names: list[str] = []
+        while isinstance(inner, ast.Attribute):
+            names.append(inner.attr)
+            inner = inner.value
+        if names and isinstance(inner, ast.Name):
+            found.add((inner.id, *reversed(names)))
+    return found
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ def _canonical_object(value: Any, name: str, code: CodeOf) -> Any:
         _refuse_large(value, name)
         return {"array": content(value, name=name, code=code)}
     if is_dataclass(value):
-        state = {field.name: getattr(value, field.name) for field in fields(value)}
+        state = {
+            field.name: getattr(value, field.name) for field in fields(value) if hasattr(value, field.name)
+        }
+        state |= getattr(value, "__dict__", {})  # what was added to it counts as much
         return {"dataclass": code(type(value), name), "fields": canonical(state, name=name, code=code)}
     if type(value).__module__ == "torch" and type(value).__name__ in (
         "dtype",
@@ -147,12 +150,17 @@ def is_optimizer(value: Any) -> bool:
 
 def _refusal(value: Any, name: str) -> str:
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if name == "self":
+        return (
+            f"The training function is a method of a {kind}, whose state has no key.\n"
+            f"  Write: def train(run, *, width): return {type(value).__name__}(width).fit(run)   and   arm(train, width=64)"
+        )
     if is_torch_module(value):
-        short = type(value).__name__
+        short, plain = type(value).__name__, name.split("[")[0]
         return (
             f"{name} is a module instance ({kind}): it was initialised outside the seed, and every training run would train "
-            f"the same object on.\n  Write: arm(train, {name.split('[')[0]}={short}), and call it in the function: "
-            f"model = {name.split('[')[0]}(...)"
+            f"the same object on.\n  Write: arm(..., {plain}={short}), or with arguments {plain}=functools.partial({short}, ...),"
+            f" and call it in the function: model = {plain}()"
         )
     if is_optimizer(value):
         return (

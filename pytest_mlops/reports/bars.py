@@ -30,7 +30,7 @@ def legend(*, unicode: bool) -> str:
     """What the characters mean, in one line."""
     g = UNICODE if unicode else ASCII
     example = f"{g.low}{g.line}{g.estimate}{g.line}{g.high}"
-    return f"{example} estimate and interval   {g.margin} margin   {g.zero} zero"
+    return f"{example} estimate and interval   {g.margin} margin   {g.zero} zero   {g.open_low} {g.open_high} no limit"
 
 
 def domain(values: Iterable[float | None]) -> tuple[float, float] | None:

@@ -39,7 +39,8 @@ def evidence(claim: Claim, *, failed_runs: Sequence[FailedRun] = (), unicode: bo
     own = [run for run in failed_runs if run.arm in claim.arms]
     for run in own[:3]:
         head, *tail = failed_run(run, _ENDLESS, unicode, 5, known=run.message in claim.reason)
-        rows += [f"  failed training run: {head.strip()}", *tail]
+        if tail:
+            rows += [f"  failed training run: {head.strip()}", *tail]
     if len(own) > 3:
         rows.append(f"  and {len(own) - 3} more failed training runs, see the report")
     return "\n".join(rows)

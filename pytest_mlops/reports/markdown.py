@@ -8,10 +8,11 @@ from pytest_mlops.reports import escape
 from pytest_mlops.reports.bars import bar, domain, legend
 from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Arm, Claim, FailedRun, Report
-from pytest_mlops.reports.text import duration, plural, tail
+from pytest_mlops.reports.text import duration, plural, tail, traceback_tail
 from pytest_mlops.reports.wording import (
     broken_gates,
     cost_line,
+    expected_failures,
     is_bad,
     is_difference,
     parts_line,
@@ -44,14 +45,16 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
     """
     sign = _SIGN["FAIL" if is_bad(report) else "PASS"]
     head = [f"### {sign} pytest-mlops: {verdicts_line(report)}"]
-    table = _table(report)
+    expected = expected_failures(report)
+    table = _table(report, expected)
     sections = [
-        *_failures(report.claims),
+        *_failures([claim for claim in report.claims if claim.test not in expected]),
         *_gates(report),
         *(_failed_run(run) for run in report.failed_runs),
         *_messages(report),
         *_parts(report.claims),
         _cost(report),
+        *_why(report.claims),
         *_arms(report.arms),
         _provenance(report),
     ]
@@ -89,22 +92,27 @@ def _size(part: str) -> int:
     return len(part.encode("utf-8", "replace"))
 
 
-def _table(report: Report) -> list[str]:
+def _table(report: Report, expected: set[str]) -> list[str]:
     if not report.claims:
         return []
     titles = ["Verdict", "Claim", "Estimate", "Interval", "Margin", "n", "p", "Training runs"]
     marks = [":--", ":--", "--:", ":--", "--:", "--:", "--:", ":--"]
-    return [_row(titles), _row(marks), *(_row(_cells(claim)) for claim in report.claims)]
+    return [
+        _row(titles),
+        _row(marks),
+        *(_row(_cells(claim, claim.test in expected)) for claim in report.claims),
+    ]
 
 
-def _cells(claim: Claim) -> list[str]:
-    scale = scale_of(claim)
-    below = escape.code(claim.test) + ("" if claim.line is None else f" line {claim.line}")
+def _cells(claim: Claim, expected: bool) -> list[str]:
+    scale, known = scale_of(claim), expected and claim.verdict != "PASS"
+    below = "" if claim.id == claim.test else f"{escape.text(claim.id)}: "
+    below += escape.code(claim.test) + ("" if claim.line is None else f" line {claim.line}")
     if claim.parts:
         below += f"<br>{parts_line(claim.parts)}"
     return [
-        f"{_SIGN[claim.verdict]}&nbsp;{claim.verdict}",
-        f"{escape.code(claim.statement)}<br><sub>{escape.text(claim.id)}: {below}</sub>",
+        f"{_SIGN['PASS' if known else claim.verdict]}&nbsp;{claim.verdict}{' (expected)' if known else ''}",
+        f"{escape.code(claim.statement)}<br><sub>{below}</sub>",
         _minus(scale.number(claim.estimate)),
         _interval(claim, claim.estimate, claim.interval, scale),
         _minus(scale.margin(claim.margin)),
@@ -154,8 +162,9 @@ def _gates(report: Report) -> Iterator[str]:
 def _failed_run(run: FailedRun) -> str:
     title = f"Failed training run: {escape.html(run.label)}, seed {run.seed}: {escape.html(run.kind)}"
     body = [escape.text(run.message) or "no message"]
-    for name, text in (("traceback", run.traceback), ("output", run.output)):
-        rows = tail(text, 20)
+    for name, rows in (("traceback", traceback_tail(run.traceback, 20)), ("output", tail(run.output, 20))):
+        if " ".join(rows) == run.message:
+            continue
         body += [f"Last lines of its {name}:", escape.block("\n".join(rows))] if rows else []
     return _folded(title, "\n\n".join(body))
 
@@ -189,6 +198,15 @@ def _parts(claims: list[Claim]) -> Iterator[str]:
 
 def _cost(report: Report) -> str:
     return f"{cost_line(report)}; the session took {duration(report.session.seconds)}."
+
+
+def _why(claims: list[Claim]) -> Iterator[str]:
+    """Why training runs were trained and not reused."""
+    rows = [
+        f"- {escape.code(claim.id)}: {escape.text('; '.join(claim.why))}" for claim in claims if claim.why
+    ]
+    if rows:
+        yield _folded("Why training runs were trained", "\n".join(rows))
 
 
 def _arms(arms: list[Arm]) -> Iterator[str]:

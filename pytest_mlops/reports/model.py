@@ -128,6 +128,8 @@ class Claim(msgspec.Struct, kw_only=True):
     """For UNDECIDED and FAIL: what it would take, or what to do."""
     trained: Count = 0
     reused: Count = 0
+    why: list[str] = []
+    """Why training runs were trained and not reused: ``train(lr=0.1): net.py changed``."""
     seconds: float = 0.0
     """Wall time from the question to the answer."""
     arms: list[str] = []

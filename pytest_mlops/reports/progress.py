@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from pytest_mlops.reports.figures import finite
-from pytest_mlops.reports.text import duration, pad, plural, printable
+from pytest_mlops.reports.text import duration, plural, printable
 
-_NUMBER = 12
+_WIDTH = 80
+
+
+def claim_line(*, gate: str, statement: str) -> str:
+    """What the pairs below it are trained for.
+
+    Examples
+    --------
+    >>> claim_line(gate="t.py::test_a", statement="a > b")
+    'test_a: a > b'
+    """
+    return f"{printable(gate.rpartition('::')[2])}: {printable(statement)}"
 
 
 def progress_line(
     *,
-    gate: str,
     pair: int,
     max_pairs: int,
-    values: Mapping[str, float | None],
-    contrast: float | None,
+    values: Sequence[float | None],
     estimate: float | None,
     t: float | None,
     needed: float | None,
     seconds: float,
     reused: bool,
 ) -> str:
-    """One line about the pair that has just been finished; every line of a claim has the same width.
+    """One line about the pair that has just been finished.
 
     Parameters
     ----------
-    gate : str
-        Node id of the gate; the line has its last part.
     pair, max_pairs : int
-        Number of the pair, from 1, and of how many at most.
-    values : mapping of str to float or None
-        Each arm's name with its metric; None is a failed training run.
-    contrast, estimate : float or None
-        The pair's contrast; the running estimate over all pairs so far.
+        Number of the pair (of the training run, where one arm is compared with a bar), from 1, and of how many at most.
+    values : sequence of float or None
+        The metrics in the order in which the claim names them; None is a failed training run, or one not trained.
+        Left out where the line would be too long.
+    estimate : float or None
+        The running estimate over all pairs so far.
     t, needed : float or None
         The t-statistic so far and what this look needs for PASS; None needed: no look at this pair.
     seconds : float
-        Seconds of training spent on this pair, or, if reused, that the store saved.
+        Seconds spent on this pair.
     reused : bool
         Whether all training runs of the pair came from the store.
 
@@ -49,26 +57,24 @@ def progress_line(
 
     Examples
     --------
-    >>> numbers = dict(contrast=0.01, estimate=0.02, t=2.5, needed=4.21, seconds=4.2)
-    >>> progress_line(gate="t.py::test_a", pair=3, max_pairs=30, values={}, **numbers, reused=True)[:18]
-    'test_a  pair  3/30'
+    >>> numbers = dict(estimate=0.02, t=2.5, needed=4.21, seconds=4.2)
+    >>> progress_line(pair=3, max_pairs=30, values=[0.9, 0.88], **numbers, reused=True)
+    '  pair  3/30  0.9 vs 0.88  mean +0.02  t 2.50, needs 4.21  reused'
     """
     digits = len(str(max_pairs))
-    cells = [printable(gate.rpartition("::")[2]), f"pair {pair:>{digits}}/{max_pairs}"]
-    cells += [f"{printable(label)} {_number(value, 'failed')}" for label, value in values.items()]
-    if len(values) != 1:  # one arm's contrast is its value
-        cells.append(f"contrast {_number(contrast, 'none')}")
-    cells.append(f"mean {_number(estimate, 'none')}")
-    cells.append(
-        f"t {_statistic(t, 6)} " + (f"of {_statistic(needed, 6)}" if needed is not None else pad("", 9))
-    )
-    cells.append(f"{_seconds(seconds)} s {'reused ' if reused else 'trained'}")
-    return "  ".join(cells)
+    one_arm = len(values) == 1
+    head = f"  {'run' if one_arm else 'pair'} {pair:>{digits}}/{max_pairs}"
+    both = " vs ".join(_number(value, "failed") for value in values)
+    cells = [f"mean {_number(estimate, 'none', sign='' if one_arm else '+')}"]
+    if needed is not None and t is not None and t == t:
+        cells.append("t {}, needs {}".format(*_apart(t, needed)))
+    cells.append("reused" if reused else duration(seconds))
+    whole = "  ".join([head, both, *cells])
+    return whole if len(whole) <= _WIDTH else "  ".join([head, *cells])
 
 
 def price_line(
     *,
-    gate: str,
     pair: int,
     took: float,
     runs: tuple[int, int, int],
@@ -80,8 +86,6 @@ def price_line(
 
     Parameters
     ----------
-    gate : str
-        Node id of the gate; the line has its last part.
     pair : int
         Number of that pair, from 1.
     took : float
@@ -103,9 +107,9 @@ def price_line(
     Examples
     --------
     >>> numbers = dict(runs=(8, 20, 58), seconds=(160, 1160), on_gpu=True, left=3000.0)
-    >>> price_line(gate="t.py::test_a", pair=1, took=41.0, **numbers)[:70]
-    'test_a  price: pair 1 took 41 s; to decide: 8 to 58 more training runs'
-    >>> price_line(gate="t.py::test_a", pair=1, took=41.0, **numbers)[71:]
+    >>> price_line(pair=1, took=41.0, **numbers)[:64]
+    '  price: pair 1 took 41 s; to decide: 8 to 58 more training runs'
+    >>> price_line(pair=1, took=41.0, **numbers)[65:]
     '(20 on average), 2 min 40 s to 19 min 20 s, 0.044 to 0.32 GPU-hours; budget left 50 min 0 s'
     """
     least, average, most = runs
@@ -117,29 +121,26 @@ def price_line(
     if least < average < most:
         count += f" ({average} on average)"
     time = [duration(value) for value in dict.fromkeys(seconds)]
-    text = (
-        f"{printable(gate.rpartition('::')[2])}  price: pair {pair} took {duration(took)}; to decide: {count}"
-    )
+    text = f"  price: pair {pair} took {duration(took)}; to decide: {count}"
     text += f", {' to '.join(time)}"
     if on_gpu:
         text += f", {' to '.join(f'{value / 3600:.2g}' for value in dict.fromkeys(seconds))} GPU-hours"
     return text + ("" if left == float("inf") else f"; budget left {duration(left)}")
 
 
-def _number(value: float | None, missing: str) -> str:
+def _number(value: float | None, missing: str, *, sign: str = "") -> str:
     value = finite(value)
-    return f"{missing if value is None else format(value, '.5g'):>{_NUMBER}}"
+    return missing if value is None else format(value, f"{sign}.4g")
 
 
-def _statistic(value: float | None, width: int) -> str:
-    if value is None or value != value:
-        return f"{'-':>{width}}"
-    if abs(value) == float("inf"):
-        return f"{'inf' if value > 0 else '-inf':>{width}}"
-    text = f"{value:.2f}"
-    return f"{text if len(text) <= width else format(value, '.0e'):>{width}}"
+def _apart(t: float, needed: float) -> tuple[str, str]:
+    """Both in as many decimals as tell them apart: 4.829 has not reached 4.831."""
+    for places in range(2, 5):
+        texts = _statistic(t, places), _statistic(needed, places)
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
-def _seconds(value: float) -> str:
-    known = finite(value)
-    return f"{'?' if known is None else format(known, '.1f'):>8}"
+def _statistic(value: float, places: int) -> str:
+    return f"{value:.{places}f}" if abs(value) < 1e4 else f"{value:.1e}"

@@ -8,10 +8,11 @@ from functools import partial
 from pytest_mlops.reports.bars import bar, domain, legend
 from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Claim, FailedRun, Part, Report
-from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, wrap
+from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, traceback_tail, wrap
 from pytest_mlops.reports.wording import (
     broken_gates,
     cost_line,
+    expected_failures,
     is_bad,
     is_difference,
     parts_line,
@@ -45,7 +46,8 @@ def summary(
     unicode : bool
         Whether the terminal can show box-drawing characters.
     verbosity : int
-        0: parts that did not PASS, last 8 lines of a failed training run; from 1 on: all parts, 40 lines.
+        0: parts that did not PASS, last 8 lines of a failed training run; from 1 on: all parts, why
+        training runs were trained, 40 lines.
     path : str, optional
         Where the report was written.
 
@@ -56,8 +58,9 @@ def summary(
     """
     width = max(40, width)
     rows: list[Line] = []
+    expected = expected_failures(report)
     for claim in report.claims:
-        rows += [*_claim(claim, width, unicode, verbosity), ("", _PLAIN)]
+        rows += [*_claim(claim, width, unicode, verbosity, claim.test in expected), ("", _PLAIN)]
     if report.claims:
         rows += [(row, _FAINT) for row in wrap(legend(unicode=unicode), width, first=_INDENT)]
         rows.append(("", _PLAIN))
@@ -68,9 +71,12 @@ def summary(
     return rows + _totals(report, width, path)
 
 
-def _claim(claim: Claim, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:
-    markup = {_COLOUR[claim.verdict]: True, "bold": True}
-    for row in wrap(place(claim), width, first=pad(claim.verdict, len(_INDENT)), rest=_INDENT):
+def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bool) -> Iterator[Line]:
+    """One block; that a gate is ``expected`` to fail is said beside its name."""
+    known = expected and claim.verdict != "PASS"
+    markup = {"green" if known else _COLOUR[claim.verdict]: True, "bold": True}
+    where = f"{place(claim)} (expected: xfail)" if known else place(claim)
+    for row in wrap(where, width, first=pad(claim.verdict, len(_INDENT)), rest=_INDENT):
         yield row, markup
     yield from _plain(wrap(printable(claim.statement), width, first=_INDENT, rest=_INDENT + "  "))
     scale = scale_of(claim)
@@ -84,6 +90,8 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int) -> Iterator[
         yield from _plain(wrap(printable(claim.remedy), width, first=_INDENT + arrow))
     for remark in claim.remarks:
         yield from _plain(wrap(printable(remark), width, first=_INDENT + "note: "))
+    for reason in claim.why if verbosity >= 1 else []:
+        yield from _plain(wrap(printable(reason), width, first=_INDENT + "trained: "))
     if claim.parts:
         yield from _parts(claim, scale, width, unicode, verbosity)
 
@@ -148,7 +156,7 @@ def _part(
 def failed_run(
     run: FailedRun, width: int, unicode: bool, count: int, *, known: bool = False
 ) -> Iterator[str]:
-    """One failed training run: what, why (unless ``known``), and the last lines that it printed (or of its traceback).
+    """One failed training run: which, why (unless ``known``), the last lines that it printed and of its traceback.
 
     The gutter keeps printed lines such as ``::error::`` from being taken for commands by CI.
     """
@@ -157,9 +165,11 @@ def failed_run(
     kind, message = printable(run.kind), printable(run.message)
     if not known:
         yield from wrap(message if message.startswith(kind) else f"{kind}: {message}", width, first="    ")
-    rows = tail(run.output, count) or tail(run.traceback, count)
-    for row in rows if " ".join(run.traceback.split()) != message else []:
-        yield from wrap(row, width, first=gutter, rest=gutter) if row.strip() else [gutter.rstrip()]
+    said = " ".join(run.traceback.split()) == message
+    for row in [*tail(run.output, count), *([] if said else traceback_tail(run.traceback, count))]:
+        text = row.lstrip(" ")
+        first = gutter + " " * (len(row) - len(text))
+        yield from wrap(text, width, first=first) if text else [gutter.rstrip()]
 
 
 def _failed_runs(report: Report, width: int, unicode: bool, verbosity: int) -> Iterator[Line]:

@@ -53,6 +53,14 @@ def tail(text: str, count: int) -> list[str]:
     return kept if len(rows) <= count else [f"... ({len(rows) - count} lines before)", *kept]
 
 
+def traceback_tail(text: str, count: int) -> list[str]:
+    """The last frames of a traceback that ``count`` lines hold, without the carets that a narrow page misplaces."""
+    rows = [row for row in lines(text) if not re.fullmatch(r"\s*[~^]+", row)]
+    kept = rows[-count:]
+    first = next((place for place, row in enumerate(kept) if row.lstrip().startswith('File "')), 0)
+    return kept if len(rows) <= count else kept[first:]
+
+
 def columns(text: str) -> int:
     """Columns that a terminal needs: wide East Asian characters take two, combining marks none."""
     if text.isascii():

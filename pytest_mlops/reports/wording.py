@@ -48,11 +48,14 @@ def place(claim: Claim) -> str:
 
 def scope(claim: Claim) -> str:
     """What the verdict generalises to, by which test, and what so few seeds cannot exclude."""
-    text = f"holds for {printable(claim.holds_for)}; {printable(claim.method)}, alpha {claim.alpha:g}"
+    how = f"{printable(claim.method)}, alpha {claim.alpha:g}, {100 * (1 - 2 * claim.alpha):.4g}% interval"
+    if claim.verdict != "PASS":
+        return how if finite(claim.estimate) is None else f"judged for {printable(claim.holds_for)}; {how}"
+    text = f"holds for {printable(claim.holds_for)}; {how}"
     bound = finite(claim.collapse_bound)
-    if claim.verdict != "PASS" or bound is None:
+    if bound is None:
         return text
-    return f"{text}; up to {bound:.0%} of seeds may collapse without having shown"
+    return f"{text}; {plural(claim.n, 'seed')} without a collapse cannot exclude one on up to {bound:.0%} of seeds"
 
 
 def parts_line(parts: list[Part]) -> str:
@@ -62,10 +65,18 @@ def parts_line(parts: list[Part]) -> str:
 
 
 def verdicts_line(report: Report) -> str:
-    """How many claims came out how: ``3 claims: 2 PASS, 1 FAIL``."""
-    counts = Counter(claim.verdict for claim in report.claims)
-    found = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-    return f"{plural(len(report.claims), 'claim')}: {found}" if found else "no claim was asked"
+    """How many claims came out how: ``3 claims: 2 PASS, 1 FAIL (expected)``."""
+    expected = expected_failures(report)
+    counts = Counter(
+        (claim.verdict, claim.verdict != "PASS" and claim.test in expected) for claim in report.claims
+    )
+    found = [
+        f"{counts[verdict, known]} {verdict}{' (expected)' if known else ''}"
+        for verdict in VERDICTS
+        for known in (False, True)
+        if counts[verdict, known]
+    ]
+    return f"{plural(len(report.claims), 'claim')}: {', '.join(found)}" if found else "no claim was asked"
 
 
 def cost_line(report: Report) -> str:
@@ -86,12 +97,14 @@ def broken_gates(report: Report) -> list[Gate]:
     return [gate for gate in report.gates if gate.message]
 
 
-def is_bad(report: Report) -> bool:
-    """Whether anything in the report is not as claimed: a claim that did not PASS, a gate that failed.
+def expected_failures(report: Report) -> set[str]:
+    """Gates that are marked to fail (xfail), and did: that their claims do not PASS is what they state."""
+    return {gate.test for gate in report.gates if gate.outcome == "xfailed"}
 
-    A claim of a gate that is expected to fail (xfail) counts as well: this is about what holds, not
-    about what was expected.
-    """
-    return any(claim.verdict != "PASS" for claim in report.claims) or any(
+
+def is_bad(report: Report) -> bool:
+    """Whether a claim did not PASS, in a gate that is not expected to fail, or a gate failed."""
+    expected = expected_failures(report)
+    return any(claim.verdict != "PASS" and claim.test not in expected for claim in report.claims) or any(
         gate.outcome in _BAD_OUTCOMES for gate in report.gates
     )

@@ -96,6 +96,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         remedy=hearing.go_on or (judgement.remedy if judgement is not None else None),
         trained=hearing.bill.trained,
         reused=hearing.bill.reused,
+        why=hearing.bill.reasons(),
         seconds=hearing.seconds,
         arms=[arm_id(arm) for arm in claim.arms],
         sides=_sides(part),
@@ -149,7 +150,8 @@ def _remarks(judgement: Judgement | None) -> Iterable[str]:
 
 
 def _seeds(hearing: Hearing) -> list[int]:
-    pairs = min((len(results) for _, results in hearing.outcomes), default=0)
+    """Seeds of all pairs that were begun; recorded results have places."""
+    pairs = max((len(results) for _, results in hearing.outcomes), default=0)
     if not hearing.prepared:
         return list(range(pairs))
     return list(hearing.prepared[0].seeds[:pairs])
@@ -216,11 +218,12 @@ def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:
 
 
 def _messages(gate: Gate) -> Iterable[model.Message]:
-    """What training runs wanted the user to know, each once."""
+    """What the store and training runs wanted the user to know, each once."""
     seen = set()
     for hearing in gate.hearings:
         for text in hearing.warnings:
             yield model.Message(level="warning", text=text, test=gate.test)
+        yield from (model.Message(level="warning", text=text) for text in hearing.bill.messages)
         labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
         for name, results in hearing.outcomes:
             for seed, result in zip(_seeds(hearing), results, strict=False):

@@ -1,11 +1,12 @@
-"""From an arm and a place in its seeds to a finished training run: from memory, from the store, or trained now."""
+"""From arms and places in their seeds to finished training runs: from memory, from the store, or trained now."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +16,11 @@ from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
 from pytest_mlops.claims.ports import Executor, Lost, Store
 from pytest_mlops.claims.seeds import SEEDS, block
+from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.errors import DataError, MlopsError, StoreError
-from pytest_mlops.records import Failure, Returned, RunKey, RunResult, RunSpec
+from pytest_mlops.records import Details, Failure, Returned, RunKey, RunResult, RunSpec
 from pytest_mlops.session.budget import Budget, Durations
+from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
 from pytest_mlops.training.smoke import Trouble, smoke_quietly
@@ -30,6 +33,12 @@ SMOKE_SEED = SEEDS - 1
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
+
+_POLL_SECONDS = (0.02, 1.0)
+"""First and longest pause while another session trains."""
+
+Wanted = tuple["Prepared", int]
+"""A prepared arm and a place in its seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,7 @@ class Prepared:
     threads: int
     data: Any
     root_data: str
+    details: Details = field(default_factory=Details)
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""
@@ -61,6 +71,19 @@ class Bill:
     saved_seconds: float = 0.0
     spent_seconds: float = 0.0
     """Wall time, all that goes with training included."""
+    refused: Prepared | None = None
+    """The arm whose next run the budget did not allow."""
+    messages: list[str] = field(default_factory=list)
+    """What the user should know of the store."""
+    why: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """By arm and reason the seeds that were trained."""
+
+    def reasons(self) -> list[str]:
+        """Why training runs were trained, one sentence for each arm and reason."""
+        return [
+            f"{label}: {no_run_of(seeds) if reason == SEEDS_ONLY else reason}"
+            for (label, reason), seeds in self.why.items()
+        ]
 
 
 @dataclass(kw_only=True)
@@ -69,30 +92,28 @@ class Laboratory:
 
     Parameters
     ----------
-    open_store, open_executor : callable
-        Make them; called once at most.
+    keeping : Keeping
+        What is known already, and who trains what.
+    open_executor : callable
+        Makes the executor; called once at most.
+    tell : callable
+        Takes one line for people.
     budget : Budget, optional
         What training may cost.
     """
 
-    open_store: Callable[[], Store]
+    keeping: Keeping
     open_executor: Callable[[], Executor]
+    tell: Callable[[str], None] = print
     budget: Budget = field(default_factory=Budget)
     _durations: Durations = field(init=False)
-    _store: Store | None = None
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _loaded: dict[Callable[[], Any], tuple[Any, str]] = field(default_factory=dict)
+    _reasons: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._durations = Durations(look_up=lambda function: self.store.past(function))
-
-    @property
-    def store(self) -> Store:
-        """The store, opened on first use."""
-        if self._store is None:
-            self._store = self.open_store()
-        return self._store
+        self._durations = Durations(look_up=lambda function: self.keeping.store.past(function))
 
     @property
     def executor(self) -> Executor:
@@ -150,6 +171,11 @@ class Laboratory:
             threads=settings.threads,
             data=data,
             root_data=content,
+            details=Details(
+                label=arm.label,
+                code={name: short_hash(text) for name, text in code.reached},
+                data=_parts(arm.uses.data, content),
+            ),
         )
 
     def expected(self, prepared: Prepared) -> float | None:
@@ -158,18 +184,18 @@ class Laboratory:
 
     def missing(self, prepared: Prepared, places: range) -> int:
         """How many runs at these places of the arm's seeds would have to be trained."""
-        finished = self.store.seeds(prepared.key)
+        finished = self.keeping.store.seeds(prepared.key)
         return sum(prepared.seeds[place] not in finished for place in places)
 
     def has_finished(self, prepared: Prepared) -> bool:
         """Whether the store has any run of the arm, a failed one too."""
-        return bool(self.store.seeds(prepared.key))
+        return bool(self.keeping.store.seeds(prepared.key))
 
     def finished(self, prepared: Prepared) -> RunResult | None:
         """One of the arm's good runs in the store, if there is any."""
-        seeds = self.store.seeds(prepared.key)
+        seeds = self.keeping.store.seeds(prepared.key)
         for index, seed in enumerate(prepared.seeds):
-            found = self.store.get(prepared.key_at(index)) if seed in seeds else None
+            found = self.keeping.known(prepared.key_at(index)) if seed in seeds else None
             if found is not None and not found.failed:
                 return found
         return None
@@ -180,29 +206,102 @@ class Laboratory:
         with self._paid(bill):
             return smoke_quietly(spec)
 
-    def run(self, prepared: Prepared, index: int, bill: Bill) -> RunResult | None:
-        """The finished run of a prepared arm at one place of its seeds; ``bill`` gets what it cost.
+    def runs(
+        self,
+        wanted: Sequence[Wanted],
+        bill: Bill,
+        *,
+        look: Callable[[Arm, RunResult], None] | None = None,
+    ) -> list[RunResult | None]:
+        """The finished runs that are wanted, in that order; ``bill`` gets what they cost.
+
+        What another session is training is waited for last, so that two sessions share the work. Once a run failed, no
+        other one is trained or waited for: None stands for those. So it is once the budget refused one: ``bill`` says which.
+        Whatever ``look`` raises about a run ends it too.
+        """
+        runs: list[RunResult | None] = [None] * len(wanted)
+        holders: dict[int, str] = {}
+        for place, one in enumerate(wanted):
+            answer = self._try(one, bill)
+            if isinstance(answer, str):
+                holders[place] = answer
+                continue
+            if look is not None and answer is not None:
+                look(one[0].arm, answer)
+            runs[place] = answer
+            if answer is None or answer.failed:
+                break
+        else:
+            for place, holder in holders.items():
+                runs[place] = answer = self._after(wanted[place], holder, bill)
+                if answer is None or answer.failed:
+                    break
+        bill.messages += self.keeping.news
+        self.keeping.news.clear()
+        return runs
+
+    def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str | None:
+        """The finished run, trained now if need be; a text says which other session trains it.
 
         None where it would have to be trained, and the budget does not allow that.
         """
+        prepared, index = wanted
         key = prepared.key_at(index)
-        known = self._known.get(key.digest)
-        if known is None:
-            known = self.store.get(key)
+        known = self._reused(key, bill)
+        if known is not None:
+            return known
+        if not self.budget.allows(self.expected(prepared)):
+            bill.refused = prepared
+            return None
+        holder = self.keeping.lease(key)
+        if holder is not None:
+            return holder
+        try:
+            known = self._reused(key, bill)  # its last owner may just have finished
+            if known is not None:
+                self.keeping.release(key)
+                return known
+            reason = self._why(prepared, key)
+            with self._paid(bill):
+                known = self._train(prepared, key, index, reason)
+        except BaseException:
+            self.keeping.release(key)
+            raise
+        if not known.failed:
+            self._durations.add(key, known.metrics.get("seconds", 0.0))
+        bill.trained += 1
+        bill.train_seconds += known.metrics.get("seconds", 0.0)
+        bill.why.setdefault((prepared.arm.label, reason), []).append(key.seed)
+        self._known[key.digest] = known
+        return known
+
+    def _after(self, wanted: Wanted, holder: str, bill: Bill) -> RunResult | None:
+        """The finished run, once the session that trains it has finished, or is gone."""
+        prepared, index = wanted
+        self.tell(f"waiting for seed {prepared.seeds[index]} of {prepared.arm.label}: {holder} trains it")
+        pause, longest = _POLL_SECONDS
+        while isinstance(answer := self._try(wanted, bill), str):
+            time.sleep(pause)
+            pause = min(longest, 1.5 * pause)
+        return answer
+
+    def _reused(self, key: RunKey, bill: Bill) -> RunResult | None:
+        known = self._known.get(key.digest) or self.keeping.known(key)
         if known is not None:
             bill.reused += 1
             bill.saved_seconds += known.metrics.get("seconds", 0.0)
-        elif not self.budget.allows(self.expected(prepared)):
-            return None
-        else:
-            with self._paid(bill):
-                known = self._train(prepared, key, index)
-            bill.trained += 1
-            if not known.failed:
-                self._durations.add(key, known.metrics.get("seconds", 0.0))
-            bill.train_seconds += known.metrics.get("seconds", 0.0)
-        self._known[key.digest] = known
+            self._known[key.digest] = known
         return known
+
+    def _why(self, prepared: Prepared, key: RunKey) -> str:
+        """Why this run is trained: of an experiment that is new in this session, what is new about it."""
+        again = self.keeping.why_again(key)
+        if again is not None:
+            return again
+        experiment = prepared.key.digest
+        if experiment not in self._reasons:
+            self._reasons[experiment] = why(key, prepared.details, self.keeping.store.kin(key))
+        return self._reasons[experiment]
 
     @contextmanager
     def _paid(self, bill: Bill) -> Iterator[None]:
@@ -214,17 +313,18 @@ class Laboratory:
             bill.spent_seconds += took
             self.budget.spent += took
 
-    def _train(self, prepared: Prepared, key: RunKey, index: int) -> RunResult:
-        spec = replace(spec_of(prepared, index), artifacts=self.store.artifacts(key))
+    def _train(self, prepared: Prepared, key: RunKey, index: int, reason: str) -> RunResult:
+        said = no_run_of([key.seed]) if reason == SEEDS_ONLY else reason
+        spec = replace(spec_of(prepared, index), artifacts=self.keeping.store.artifacts(key))
         reason = ""
         for _ in range(LOST_RETRIES + 1):
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if not isinstance(ending.outcome, Lost):
-                self._known[key.digest] = ending.outcome  # a store that fails now does not cost the run
-                return self.store.put(key, ending.outcome)
+                return self.keeping.keep(key, ending.outcome, replace(prepared.details, why=said))
             reason = ending.outcome.reason
         # No result of the training: not stored, so that the next session tries again.
+        self.keeping.release(key)
         return RunResult(
             key=key.digest,
             seed=key.seed,
@@ -247,8 +347,7 @@ class Laboratory:
         """Give up what is pending and close the store."""
         if self._executor is not None:
             self._executor.close()
-        if self._store is not None:
-            self._store.close()
+        self.keeping.close()
 
 
 def smoke_seed(prepared: Prepared) -> int:
@@ -288,6 +387,23 @@ def _contents(declared: Any) -> Any:
     return [_contents(item) for item in declared]
 
 
+def _parts(declared: Any, content: str) -> dict[str, str]:
+    """Names and hashes of what was declared, to say later which of them changed."""
+    if declared is None:
+        return {}
+    if callable(declared):
+        return {f"{fingerprint.describe(declared)}()": content}
+    if isinstance(declared, Path):
+        return fingerprint.path_parts(declared)
+    items = declared.values() if isinstance(declared, dict) else declared
+    return {name: part for item in items for name, part in _parts(item, content).items()}
+
+
+def short_hash(text: str) -> str:
+    """Enough of a hash to tell two versions of one thing apart."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 def _load(declared: Callable[[], Any]) -> tuple[Any, str]:
     name = fingerprint.describe(declared)
     try:
@@ -317,11 +433,18 @@ def recorded(recording: Recording) -> list[RunResult]:
     return results
 
 
-def open_sqlite(url: str, folder: Path) -> Store:
-    """The store of a URL; an empty one means a file below ``folder``."""
+def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> Store:
+    """The store of a URL; an empty one means a file below ``folder``. Artifacts lie beside the file."""
     try:
-        from pytest_mlops.store.sql import SqlStore
+        from pytest_mlops.store.database import sqlite_file
+        from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
     except ImportError as error:
         raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
-    home = folder / ".mlops"
-    return SqlStore(url or f"sqlite:///{home / 'store.sqlite'}", artifacts=home / "artifacts")
+    url = url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
+    file = sqlite_file(url) or folder / ".mlops" / "memory"
+    return SqlStore(
+        url,
+        artifacts=file.with_suffix(".artifacts"),
+        session=session,
+        keep=KEEP_BYTES if keep is None else keep,
+    )

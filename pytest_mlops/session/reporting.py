@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import msgspec
 import pytest
 
-from pytest_mlops.errors import ReportError
+from pytest_mlops.errors import GuardError, ReportError
 from pytest_mlops.reports.files import write
 from pytest_mlops.reports.model import GateRecord, Report
 from pytest_mlops.reports.terminal import summary
@@ -113,13 +113,12 @@ def line_writer(config: pytest.Config) -> Callable[[str], None]:
         capture = config.pluginmanager.get_plugin("capturemanager")
         if terminal is None or config.get_verbosity() < -1 or hasattr(config, "workerinput"):
             return
-        if capture is None:
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             terminal.ensure_newline()
+            if config.get_terminal_writer().width_of_current_line:  # dots of -q
+                terminal.write_line("")
             terminal.write_line(text)
-            return
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(text)
+            terminal.flush()  # a log of CI is no terminal, and shall be as up to date
 
     return write_line
 
@@ -188,29 +187,39 @@ def properties(record: GateRecord) -> list[tuple[str, object]]:
     return found
 
 
-def refuse_undecided_xfail(item: pytest.Item, report: pytest.TestReport, session: Session) -> None:
-    """A strict xfail states that the claim is false; only a FAIL shows that."""
+def refuse_green(item: pytest.Item, report: pytest.TestReport, session: Session) -> None:
+    """Fail a phase that is about to be reported as skipped or expected to fail, and hides a claim that did not PASS.
+
+    What raises on its own way out is guarded there. This one looks at what pytest made of it: skips and expected
+    failures of ``unittest`` never pass through our hooks, and an xfail mark also covers setup and teardown.
+    """
     gate = session.gate
-    if (
-        gate is None
-        or not (gate.is_gate or gate.hearings)
-        or not (report.skipped and hasattr(report, "wasxfail"))
-    ):
+    if gate is None or not report.skipped or not (gate.is_gate or gate.hearings):
         return
-    if (
-        not any(_is_strict(item, mark) for mark in item.iter_markers("xfail"))
-        or session.is_expected_failure()
-    ):
+    marks = list(item.iter_markers("xfail"))
+    if not hasattr(report, "wasxfail") or not (marks or _unittest_expects_failure(item)):
+        objection = session.objection(final=True, all_claims=True)
+    elif (marks and not any(_is_strict(item, mark) for mark in marks)) or session.is_expected_failure():
         return
-    verdicts = (
-        ", ".join(str(asked.verdict) for asked in gate.asked() if asked.verdict is not None) or "no verdict"
-    )
-    del report.wasxfail
+    else:
+        verdicts = ", ".join(str(asked.verdict) for asked in gate.asked() if asked.verdict is not None)
+        objection = (
+            f"strict xfail expects a FAIL, and got {verdicts or 'no verdict'}: a gate that is undecided or broke has "
+            "not shown that the claim is false."
+        )
+    if objection is None:
+        return
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
     report.outcome = "failed"
-    report.longrepr = (
-        f"strict xfail expects a FAIL, and got {verdicts}: a gate that is undecided or broke has not "
-        "shown that the claim is false.\n"
-        "  (docs/messages.md#guard)\n" + "\n".join(session.evidence())
+    report.longrepr = "\n".join([objection, f"  (see {GuardError.link()})", *session.evidence()])
+
+
+def _unittest_expects_failure(item: pytest.Item) -> bool:
+    """``@unittest.expectedFailure`` is strict: a test that passes under it fails."""
+    return any(
+        getattr(thing, "__unittest_expecting_failure__", False)
+        for thing in (getattr(item, "obj", None), getattr(item, "cls", None))
     )
 
 

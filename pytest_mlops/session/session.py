@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from pytest_mlops.claims.arms import Arm, Arms, Recording
 from pytest_mlops.claims.claim import Claim
@@ -15,7 +15,7 @@ from pytest_mlops.errors import ClaimError, SettingError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.progress import price_line, progress_line
+from pytest_mlops.reports.progress import claim_line, price_line, progress_line
 from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
@@ -74,23 +74,30 @@ class Session:
         """A test starts: claims belong to it from here on."""
         self.gate = Gate(test=test, is_gate=is_gate, settings=settings)
 
-    def objection(self, *, final: bool = False) -> str | None:
-        """Why the test, which passed so far, may not be green; each claim is looked at once.
+    def objection(self, *, final: bool = False, all_claims: bool = False) -> str | None:
+        """Why the test, which passed so far, may not be green.
 
         Parameters
         ----------
         final : bool
             After teardown: a gate without claims was reported before.
+        all_claims : bool
+            Look at all claims again; by default each is looked at once.
         """
         gate = self.gate
         if gate is None:
             return None
-        asked = gate.asked(since=gate.guarded)
+        asked = gate.asked(since=0 if all_claims else gate.guarded)
         gate.guarded = len(gate.hearings)
         is_gate = gate.is_gate and not final
         if self.smoke is not None:  # no verdict, so nothing to guard but that claims are stated and asked
             asked, is_gate = [one for one in asked if one.verdict is None], is_gate and not gate.hearings
         return objection(asked, is_gate=is_gate)
+
+    def made_a_gate(self) -> None:
+        """The test asked for one of our fixtures while it ran, so it has to show something."""
+        if self.gate is not None:
+            self.gate.is_gate = True
 
     def is_expected_failure(self) -> bool:
         """Whether a strict xfail has what it expects: a FAIL, and nothing undecided."""
@@ -177,22 +184,23 @@ class Session:
         priced = False
         for pair in range(limit):
             before = (time.perf_counter(), hearing.bill.trained)
-            refused = self._train_pair(pair, sources, outcomes, hearing)
-            if refused is not None:
+            self._next_pair(sources, outcomes, hearing)
+            if hearing.bill.refused is not None:
                 rest = price(self._laboratory, hearing.prepared, test, done=pair, most=limit)
                 hearing.go_on = self._go_on_after_budget(gate, rest)
-                return judge(claim, outcomes, test, run_out=self._budget_reached(refused, settings))
+                reason = self._budget_reached(hearing.bill.refused, settings)
+                return judge(claim, outcomes, test, run_out=reason)
             judgement = judge(claim, outcomes, test)
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
                 reused = hearing.bill.trained == before[1]
-                self._progress(
-                    _line(claim, gate.test, judgement, outcomes, test, seconds=took, reused=reused)
-                )
+                if pair == 0:
+                    self._progress(claim_line(gate=gate.test, statement=claim.statement))
+                self._progress(_line(claim, judgement, outcomes, test, seconds=took, reused=reused))
                 if judgement.open and not (priced or reused):
                     priced = True
                     rest = price(self._laboratory, hearing.prepared, test, done=pair + 1, most=limit)
-                    self._say_price(gate, rest, pair=pair + 1, took=took)
+                    self._say_price(rest, pair=pair + 1, took=took)
             if judgement.open and pair + 1 == limit:
                 judgement = judge(
                     claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
@@ -201,32 +209,9 @@ class Session:
                 return judgement
         raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
 
-    def _train_pair(
-        self,
-        pair: int,
-        sources: Mapping[Arm, Prepared | list[RunResult]],
-        outcomes: Mapping[Arm, list[RunResult]],
-        hearing: Hearing,
-    ) -> Prepared | None:
-        """Get the pair's run of every arm; the arm whose run the budget does not allow, if there is one."""
-        for arm, source in sources.items():
-            if isinstance(source, list):
-                result: RunResult | None = source[pair]
-            else:
-                result = self._laboratory.run(source, pair, hearing.bill)
-            if result is None:
-                assert isinstance(source, Prepared)
-                return source
-            outcomes[arm].append(result)
-            if pair == 0 and not result.failed:  # a misspelt name: now, not after the other arms' first runs
-                known = Returned(names=tuple(result.metrics), yes_no=result.yes_no)
-                check_names(hearing.claim, {arm: known})
-        return None
-
-    def _say_price(self, gate: Gate, rest: Price, *, pair: int, took: float) -> None:
+    def _say_price(self, rest: Price, *, pair: int, took: float) -> None:
         if rest.runs[-1]:
             line = price_line(
-                gate=gate.test,
                 pair=pair,
                 took=took,
                 runs=rest.runs,
@@ -251,6 +236,27 @@ class Session:
         command = self._go_on(gate.test, budget=time_text(enough))
         return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
 
+    def _next_pair(
+        self,
+        sources: Mapping[Arm, Prepared | list[RunResult]],
+        outcomes: Mapping[Arm, list[RunResult]],
+        hearing: Hearing,
+    ) -> None:
+        """Add one more run to the outcomes of each arm; where one failed, the pair is lost and the rest is not paid."""
+        pair = min(map(len, outcomes.values()))
+        for arm, source in sources.items():
+            if isinstance(source, list):
+                outcomes[arm].append(source[pair])
+                if source[pair].failed:
+                    return
+        ready = {arm: source for arm, source in sources.items() if isinstance(source, Prepared)}
+        look = partial(_look, hearing.claim) if pair == 0 else None
+        wanted = [(prepared, pair) for prepared in ready.values()]
+        runs = self._laboratory.runs(wanted, hearing.bill, look=look)
+        for arm, run in zip(ready, runs, strict=True):
+            if run is not None:
+                outcomes[arm].append(run)
+
     def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
         if isinstance(arm.source, Recording):
             return recorded(arm.source)
@@ -259,9 +265,14 @@ class Session:
         return prepared
 
 
+def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
+    """Find a misspelt name at once, and not after the other arms' first runs."""
+    if not run.failed:
+        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})
+
+
 def _line(
     claim: Claim,
-    test_name: str,
     judgement: Judgement,
     outcomes: Mapping[Arm, list[RunResult]],
     test: SequentialTest,
@@ -270,22 +281,19 @@ def _line(
     reused: bool,
 ) -> str:
     """The progress line of the pair that has just been finished."""
-    pair = len(outcomes[claim.arms[0]])
+    pair = max(map(len, outcomes.values()))
     part = judgement.deciding
     looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
     known = part is not None and len(part.contrasts) == pair
     contrasts = part.contrasts if part is not None and known else ()
-    shown = part.sides if part is not None else claim.difference.terms
-    values = {
-        claim.names.get(side.arm.identity, side.arm.label): outcomes[side.arm][-1].metrics.get(side.metric)
-        for side in shown
-    }
+    values = []
+    for side in part.sides if part is not None else claim.difference.terms:
+        results = outcomes[side.arm]
+        values.append(results[-1].metrics.get(side.metric) if len(results) == pair else None)
     return progress_line(
-        gate=test_name,
         pair=pair,
         max_pairs=int(test.looks[-1]),
         values=values,
-        contrast=contrasts[-1] if contrasts else None,
         estimate=sum(contrasts) / len(contrasts) if contrasts else None,
         t=part.decision.statistic if part is not None and known and pair > 1 else None,
         needed=looks.get(pair),

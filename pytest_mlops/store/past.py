@@ -19,9 +19,9 @@ def past(connection: sa.Connection, function: str) -> list[Past]:
     runs, metrics = schema.runs.c, schema.metrics.c
     query = (
         sa.select(*(runs[name] for name in (*_EXPERIMENT, "seed")), metrics.value)
-        .join(schema.metrics, metrics.key == runs.key)
+        .join(schema.metrics, metrics.run == runs.number)
         .where(runs.function == function, runs.failure.is_(None), metrics.name == "seconds")
-        .order_by(runs.finished.desc())
+        .order_by(runs.number.desc())
         .limit(_FEW)
     )
     found = [dict(row) for row in connection.execute(query).mappings()]

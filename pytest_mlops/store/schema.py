@@ -1,10 +1,10 @@
-"""The tables of the store. Two of them: finished runs by key, and their metrics."""
+"""The tables of the store, as they are now; ``migrations.py`` brings older stores here."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 1
+VERSION = 2
 """Version of these tables; kept in SQLite's ``user_version``."""
 
 TABLES = sa.MetaData()
@@ -12,14 +12,20 @@ TABLES = sa.MetaData()
 runs = sa.Table(
     "runs",
     TABLES,
-    sa.Column("key", sa.String(64), primary_key=True, comment="RunKey.digest"),
-    sa.Column("function", sa.Text, nullable=False, comment="module:qualname, for people"),
+    sa.Column("number", sa.Integer, primary_key=True, comment="order of arrival, never used twice"),
+    sa.Column("id", sa.String(64), nullable=False, unique=True, comment="RunResult.id: key and record"),
+    sa.Column("key", sa.String(64), nullable=False, index=True, comment="RunKey.digest"),
+    sa.Column("record", sa.String(64), nullable=False, comment="Record.digest; its JSON is in details"),
+    sa.Column("function", sa.Text, nullable=False, index=True, comment="module:qualname, for people"),
+    sa.Column("label", sa.Text, nullable=False, comment="the arm as people write it"),
     sa.Column("code", sa.String(64), nullable=False),
     sa.Column("parameters", sa.Text, nullable=False, comment="canonical JSON, defaults bound"),
     sa.Column("data", sa.String(64), nullable=False, comment="content hash, empty if none is declared"),
     sa.Column("environment", sa.Text, nullable=False, comment="canonical JSON"),
     sa.Column("seed", sa.BigInteger, nullable=False),
-    sa.Column("finished", sa.Float, nullable=False, comment="seconds since 1970, UTC"),
+    sa.Column("session", sa.Text, nullable=False, comment="name of the session that trained it"),
+    sa.Column("why", sa.Text, nullable=False, comment="why it was trained"),
+    sa.Column("finished", sa.Float, nullable=False, comment="seconds since 1970, UTC; for people"),
     sa.Column(
         "failure", sa.Text, nullable=True, comment="JSON of kind, message, traceback; null for a good run"
     ),
@@ -31,14 +37,50 @@ runs = sa.Table(
     sa.Column("steps", sa.BigInteger, nullable=False),
     sa.Column("skipped_steps", sa.BigInteger, nullable=False),
     sa.Column("messages", sa.Text, nullable=False, comment="JSON list"),
+    sqlite_autoincrement=True,
 )
 
 metrics = sa.Table(
     "metrics",
     TABLES,
-    sa.Column("key", sa.String(64), sa.ForeignKey("runs.key", ondelete="CASCADE"), primary_key=True),
+    sa.Column("run", sa.ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
     sa.Column("name", sa.String(500), primary_key=True),
     sa.Column("place", sa.Integer, nullable=False, comment="order in which the function returned it"),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("yes_no", sa.Boolean, nullable=False),
+)
+
+details = sa.Table(
+    "details",
+    TABLES,
+    sa.Column("digest", sa.String(64), primary_key=True, comment="a code, data or record hash of runs"),
+    sa.Column("content", sa.Text, nullable=False, comment="JSON: what was hashed, by name"),
+)
+
+artifacts = sa.Table(
+    "artifacts",
+    TABLES,
+    sa.Column("run", sa.ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True, comment="relative path, with slashes"),
+    sa.Column("sha256", sa.String(64), nullable=False, index=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+
+objects = sa.Table(
+    "objects",
+    TABLES,
+    sa.Column("sha256", sa.String(64), primary_key=True, comment="content of artifacts that is still there"),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("used", sa.Float, nullable=False, comment="seconds since 1970 of the last use"),
+)
+
+leases = sa.Table(
+    "leases",
+    TABLES,
+    sa.Column("key", sa.String(64), primary_key=True, comment="RunKey.digest of a run in training"),
+    sa.Column("owner", sa.String(32), nullable=False, comment="token of the open store that trains it"),
+    sa.Column("host", sa.Text, nullable=False, comment="host and process namespace"),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("started", sa.Text, nullable=False, comment="start of the process; empty where unknown"),
+    sa.Column("beat", sa.Float, nullable=False, comment="last heartbeat, by the host's monotonic clock"),
 )

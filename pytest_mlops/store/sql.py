@@ -1,12 +1,13 @@
-"""The store on SQL: a SQLite file, through SQLAlchemy Core."""
+"""The store on SQL: finished runs, their artifacts, and who trains what, in a SQLite file."""
 
 from __future__ import annotations
 
 import json
+import secrets
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,20 @@ from sqlalchemy.dialects.sqlite import insert
 
 from pytest_mlops.claims.ports import Past
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Failure, RunKey, RunResult
+from pytest_mlops.records import Details, RunKey, RunResult
 from pytest_mlops.store import past, schema
+from pytest_mlops.store.artifacts import Artifact, Artifacts
+from pytest_mlops.store.database import BUSY_SECONDS, Database
+from pytest_mlops.store.leases import EXPIRY_SECONDS, Leases
+from pytest_mlops.store.rows import detail_rows, details_of, key_of, metric_rows, result_of, run_row
 
-_BUSY_SECONDS = 30
-"""How long a writer waits for another one; SQLite's queue is unfair, 1.5 s were measured with eight writers."""
+KEEP_BYTES = 20 * 10**9
+"""Bytes of artifacts that are kept by default."""
+
+_KIN = 10
+"""How many experiments of the same function are compared to say what changed."""
+
+_NO_DETAILS = Details()
 
 
 class SqlStore:
@@ -30,7 +40,15 @@ class SqlStore:
     url : str
         ``sqlite:///path/to/file.sqlite``.
     artifacts : Path
-        Folder in which runs keep their artifacts.
+        Folder for artifacts; no other store may have the same.
+    session : str, optional
+        Name that all who belong to one session share; by default this store is a session of its own.
+    keep : int
+        Bytes of artifacts to keep.
+    expiry : float
+        Seconds without a heartbeat after which a lease is free.
+    busy : float
+        Seconds that a writer waits for another process.
 
     Raises
     ------
@@ -38,180 +56,209 @@ class SqlStore:
         If the file cannot be opened, is no store, or was written by a newer version.
     """
 
-    def __init__(self, url: str, *, artifacts: Path) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        artifacts: Path,
+        session: str | None = None,
+        keep: int = KEEP_BYTES,
+        expiry: float = EXPIRY_SECONDS,
+        busy: float = BUSY_SECONDS,
+    ) -> None:
         self.url = url
-        self._artifacts = artifacts
-        self._engine = _engine(url)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._session = session or secrets.token_hex(8)
+        self._database = Database(url, busy=busy)
+        self._leases = Leases(self._database, expiry=expiry)
+        if self._database.read_only:
+            self._temporary = tempfile.TemporaryDirectory(prefix="mlops-artifacts-")
+        self._artifacts = Artifacts(artifacts, keep=keep)
         try:
-            with self._speaking_of("open"), self._engine.begin() as connection:
-                _check_version(connection, url)
-                schema.TABLES.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+            self._sweep()
         except BaseException:
-            self._engine.dispose()
+            self._database.close()
             raise
 
-    def get(self, key: RunKey) -> RunResult | None:
-        """The finished run of that key, or None."""
-        with self._speaking_of("read"), self._engine.connect() as connection:
-            row = connection.execute(
-                sa.select(schema.runs).where(schema.runs.c.key == key.digest)
-            ).one_or_none()
-            if row is None:
-                return None
-            query = (
-                sa.select(schema.metrics)
-                .where(schema.metrics.c.key == key.digest)
-                .order_by(schema.metrics.c.place)
-            )
-            return _result(row, connection.execute(query).all())
+    # --- finished runs
 
-    def put(self, key: RunKey, result: RunResult) -> RunResult:
-        """Keep a finished run; the first of one key stays, and is returned."""
+    def found(self, key: RunKey, *, mine: bool = False) -> Sequence[RunResult]:
+        """All finished runs of that key, newest first."""
+        runs, details, metrics = schema.runs, schema.details, schema.metrics
+        query = sa.select(runs, details.c.content).join(details, details.c.digest == runs.c.record)
+        query = query.where(runs.c.key == key.digest).order_by(runs.c.number.desc())
+        if mine:
+            query = query.where(runs.c.session == self._session)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            return [
+                result_of(
+                    row,
+                    connection.execute(
+                        sa.select(metrics).where(metrics.c.run == row.number).order_by(metrics.c.place)
+                    ).all(),
+                )
+                for row in rows
+            ]
+
+    def put(
+        self,
+        key: RunKey,
+        result: RunResult,
+        *,
+        details: Details = _NO_DETAILS,
+        instead_of: str | None = None,
+    ) -> RunResult:
+        """Keep a finished run; the first of one key and record stays, and is returned."""
         if result.key != key.digest:
             raise ValueError(f"result of run {result.key[:12]} handed in for key {key.digest[:12]}")
-        with self._speaking_of("write"), self._engine.begin() as connection:
-            # Two sessions may finish the same run at once: the loser finds the row there, which is what it wanted.
-            row = insert(schema.runs).values(_row(key, result)).on_conflict_do_nothing(index_elements=["key"])
-            if connection.execute(row).rowcount == 1:
-                if result.metrics:
-                    connection.execute(sa.insert(schema.metrics), _metric_rows(result))
-                return result
-        kept = self.get(key)
-        assert kept is not None, "a run that kept its key from us is there"
-        return kept
+        folder = self.artifacts(key)
+        artifacts = self._left_in(folder)
+        with self._database.writing(durable=True) as connection:
+            if instead_of is not None:
+                connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))
+            kept = self._insert(connection, key, result, details, artifacts)
+            self._leases.drop(connection, key.digest)
+        self._artifacts.discard(folder)
+        if kept:
+            return result
+        return next(run for run in self.found(key) if run.id == result.id)
+
+    def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:
+        """The last distinct experiments of the same function, newest first."""
+        runs, details = schema.runs, schema.details
+        newest = sa.func.max(runs.c.number)
+        query = sa.select(runs).where(
+            runs.c.number.in_(
+                sa.select(newest)
+                .where(runs.c.function == key.function)
+                .group_by(runs.c.code, runs.c.parameters, runs.c.data, runs.c.environment)
+                .order_by(newest.desc())
+                .limit(_KIN)
+            )
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(runs.c.number.desc())).all()
+            digests = {row.code for row in rows} | {row.data for row in rows}
+            found = connection.execute(sa.select(details).where(details.c.digest.in_(digests))).all()
+        contents: Mapping[str, Any] = {row.digest: json.loads(row.content) for row in found}
+        return [(key_of(row, seed=0), details_of(row, contents)) for row in rows]
+
+    # --- who trains what
+
+    def lease(self, key: RunKey) -> str | None:
+        """Ask to be the only one who trains that key; None says yes, a text says who does."""
+        holder = self._leases.ask(key.digest)
+        return holder.description if holder is not None else None
+
+    def release(self, key: RunKey) -> None:
+        """Give a lease back without a result."""
+        self._artifacts.discard(self.artifacts(key))
+        self._leases.release(key.digest)
+
+    # --- artifacts
 
     def past(self, function: str) -> Sequence[Past]:
         """What the last few good runs of that function took, newest first."""
-        with self._speaking_of("read"), self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return past.past(connection, function)
 
     def seeds(self, key: RunKey) -> frozenset[int]:
         """The seeds under which the experiment of that key is finished."""
-        with self._speaking_of("read"), self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return past.seeds(connection, key)
 
     def artifacts(self, key: RunKey) -> Path:
-        """The folder of that run's artifacts."""
-        return self._artifacts / key.digest[:2] / key.digest
+        """The folder in which the run of that key writes, if this store's session trains it."""
+        if self._temporary is not None:  # the store cannot be written; the run shall be able to
+            return Path(self._temporary.name, key.digest)
+        return self._artifacts.running(key.digest, self._leases.owner.token)
+
+    def artifact(self, run: str, name: str) -> Path:
+        """The artifact of a finished run, by the run's id.
+
+        Raises
+        ------
+        StoreError
+            If there is no such run or artifact, or if it had to go because artifacts took too much room.
+        """
+        query = (
+            sa.select(schema.artifacts.c.name, schema.artifacts.c.sha256)
+            .join(schema.runs, schema.runs.c.number == schema.artifacts.c.run)
+            .where(schema.runs.c.id == run)
+        )
+        with self.reading() as connection:
+            known = {row.name: row.sha256 for row in connection.execute(query)}
+        if name not in known:
+            raise StoreError(
+                f"The finished training run {run[:12]} has no artifact {name!r}; it has {sorted(known) or 'none'}."
+            )
+        path = self._artifacts.path(known[name])
+        if not path.is_file():
+            raise StoreError(
+                f"The artifact {name!r} of training run {run[:12]} is gone: the least recently used ones make room when "
+                "they are too much together (mlops_keep). Train the run again with --mlops-rerun, or raise mlops_keep."
+            )
+        if not self._database.read_only:
+            with self.writing() as connection:
+                used = sa.update(schema.objects).where(schema.objects.c.sha256 == known[name])
+                connection.execute(used.values(used=time.time()))
+        return path
+
+    # --- the file
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that reads, for those who ask for more than the promise of a store."""
+        return self._database.reading()
+
+    def writing(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction that writes."""
+        return self._database.writing()
+
+    def prune(self) -> None:
+        """Remove artifacts that no run has (any more), or that are too much together."""
+        with self.writing() as connection:
+            self._artifacts.prune(connection)
 
     def close(self) -> None:
-        """Close the file."""
-        self._engine.dispose()
+        """Give back leases and close the file."""
+        self._leases.close()
+        self._database.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
-    @contextmanager
-    def _speaking_of(self, deed: str) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise StoreError(
-                f"The store {self.url} could not be {_PAST[deed]}: {cause}. No finished training run in it is "
-                "lost; check that the "
-                "file is one of ours, the disk has room and the folder can be written, or choose another with --mlops-store=URL."
-            ) from error
+    def _sweep(self) -> None:
+        """Remove what killed processes left of artifacts."""
+        self._artifacts.sweep(self._leases.living())
+        forgotten = self._artifacts.forgotten()
+        if forgotten:
+            with suppress(StoreError), self.writing() as connection:
+                self._artifacts.drop(connection, forgotten)
 
+    def _left_in(self, folder: Path) -> list[Artifact]:
+        with suppress(OSError):  # the numbers of a run are kept whatever happened to its files
+            return self._artifacts.found(folder)
+        return []
 
-_PAST = {"open": "opened", "read": "read", "write": "written"}
-
-
-def _engine(url: str) -> sa.Engine:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise StoreError(f"store = {url!r} is no URL. Write sqlite:///path/to/runs.sqlite") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise StoreError(
-            f"store = {url!r}: this version keeps runs in SQLite. Write sqlite:///path/to/runs.sqlite"
-        )
-    if parsed.database and parsed.database != ":memory:":
-        _make_folder(Path(parsed.database).parent)
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
-
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: sa.engine.interfaces.DBAPIConnection, record: object) -> None:
-        # pysqlite would begin a read transaction late and upgrade it, which fails at once when another process writes.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        tables = cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not tables or cursor.execute("PRAGMA user_version").fetchone()[0]:
-            cursor.execute("PRAGMA journal_mode = WAL")  # writes to the file, so not to somebody else's
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _make_folder(folder: Path) -> None:
-    """The store's folder, with a .gitignore where it is new: results do not belong into commits by accident."""
-    try:
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)  # another process may be faster
-            (folder / ".gitignore").write_text("# made by pytest-mlops\n*\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"The store's folder {str(folder)!r} cannot be made: {error.strerror}. Choose another with --mlops-store=URL."
-        ) from None
-
-
-def _check_version(connection: sa.Connection, url: str) -> None:
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    tables = connection.exec_driver_sql(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
-    ).scalar_one()
-    if version == 0 and tables:
-        raise StoreError(
-            f"{url} is a database of something else, and was left alone. Choose another with --mlops-store=URL."
-        )
-    if version > schema.VERSION:
-        raise StoreError(
-            f"The store {url} was written by a newer version of pytest-mlops (tables {version}, this one "
-            f"knows {schema.VERSION}). "
-            "Upgrade pytest-mlops, or choose another store with --mlops-store=URL."
-        )
-
-
-def _row(key: RunKey, result: RunResult) -> dict[str, object]:
-    return {
-        **asdict(key),
-        "key": key.digest,
-        "finished": time.time(),
-        "failure": json.dumps(asdict(result.failure)) if result.failure else None,
-        "curves": json.dumps(
-            {name: [[repr(x), repr(y)] for x, y in points] for name, points in result.curves.items()}
-        ),
-        "output": result.output.encode("utf-8", "backslashreplace").decode(),
-        "weights": result.weights,
-        "steps": result.steps,
-        "skipped_steps": result.skipped_steps,
-        "messages": json.dumps(list(result.messages)),
-    }
-
-
-def _metric_rows(result: RunResult) -> list[dict[str, object]]:
-    return [
-        {"key": result.key, "name": name, "place": place, "value": value, "yes_no": name in result.yes_no}
-        for place, (name, value) in enumerate(result.metrics.items())
-    ]
-
-
-def _result(row: sa.Row[Any], metric_rows: Sequence[sa.Row[Any]]) -> RunResult:
-    curves = json.loads(row.curves)
-    return RunResult(
-        key=row.key,
-        seed=row.seed,
-        metrics={metric.name: metric.value for metric in metric_rows},
-        yes_no=frozenset(metric.name for metric in metric_rows if metric.yes_no),
-        curves={name: tuple((float(x), float(y)) for x, y in points) for name, points in curves.items()},
-        failure=Failure(**json.loads(row.failure)) if row.failure else None,
-        output=row.output,
-        weights=row.weights,
-        steps=row.steps,
-        skipped_steps=row.skipped_steps,
-        messages=tuple(json.loads(row.messages)),
-    )
+    def _insert(
+        self,
+        connection: sa.Connection,
+        key: RunKey,
+        result: RunResult,
+        details: Details,
+        artifacts: Sequence[Artifact],
+    ) -> bool:
+        """Whether the run was inserted; another session may have been first, which is what both wanted."""
+        for row in detail_rows(key, result, details):
+            connection.execute(insert(schema.details).values(row).on_conflict_do_nothing())
+        values = run_row(key, result, details, self._session)
+        run = insert(schema.runs).values(values).on_conflict_do_nothing(index_elements=["id"])
+        number = connection.execute(run.returning(schema.runs.c.number)).scalar_one_or_none()
+        if number is None:
+            return False
+        if result.metrics:
+            connection.execute(sa.insert(schema.metrics), metric_rows(number, result))
+        if artifacts:
+            self._artifacts.add(connection, number, artifacts)
+            self._artifacts.prune(connection)
+        return True

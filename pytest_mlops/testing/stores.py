@@ -6,11 +6,13 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pytest_mlops.claims.ports import Store
-from pytest_mlops.records import Failure, RunKey, RunResult
+from pytest_mlops.errors import StoreError
+from pytest_mlops.records import Details, Failure, Record, RunKey, RunResult
 
 
 def a_key(seed: int = 0) -> RunKey:
@@ -22,6 +24,12 @@ def a_result(key: RunKey, **changed: object) -> RunResult:
     """Some finished run of that key."""
     result = RunResult(key=key.digest, seed=key.seed, metrics={"auc": 0.1 + 0.2})
     return replace(result, **changed)  # type: ignore[arg-type]
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file in a folder that need not exist."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
 
 
 class StoreContract:
@@ -48,8 +56,8 @@ class StoreContract:
         yield store
         store.close()
 
-    def test_an_unknown_run_is_none(self, store: Store) -> None:
-        assert store.get(a_key()) is None
+    def test_of_an_unknown_run_nothing_is_found(self, store: Store) -> None:
+        assert list(store.found(a_key())) == []
 
     def test_the_past_of_a_function_is_what_its_good_runs_took_newest_first(self, store: Store) -> None:
         for seed, seconds in ((0, 3.0), (1, 4.0)):
@@ -79,29 +87,26 @@ class StoreContract:
             messages=("m",),
         )
         assert store.put(key, result) == result
-        assert store.get(key) == result
+        assert list(store.found(key)) == [result]
 
     @pytest.mark.parametrize("value", [5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1e16 + 2])
     def test_every_bit_of_a_metric_comes_back(self, store: Store, value: float) -> None:
         key = a_key()
         store.put(key, a_result(key, metrics={"m": value}))
-        kept = store.get(key)
-        assert kept is not None
+        (kept,) = store.found(key)
         assert kept.metrics["m"] == value
 
     def test_metrics_keep_their_order_and_odd_names(self, store: Store) -> None:
         key = a_key()
         names = ["z", "a/b c", "'; drop table runs; --", "m" * 400, "ü%"]
         store.put(key, a_result(key, metrics=dict.fromkeys(names, 1.0)))
-        kept = store.get(key)
-        assert kept is not None
+        (kept,) = store.found(key)
         assert list(kept.metrics) == names
 
     def test_curves_keep_nan_and_infinity(self, store: Store) -> None:
         key = a_key()
         store.put(key, a_result(key, curves={"loss": ((0.0, math.nan), (1.0, math.inf))}))
-        kept = store.get(key)
-        assert kept is not None
+        (kept,) = store.found(key)
         assert math.isnan(kept.curves["loss"][0][1])
         assert kept.curves["loss"][1] == (1.0, math.inf)
 
@@ -110,20 +115,18 @@ class StoreContract:
         store.put(
             key, a_result(key, metrics={}, failure=Failure(kind="error", message="no", traceback="line"))
         )
-        kept = store.get(key)
-        assert kept is not None
+        (kept,) = store.found(key)
         assert kept.failed
 
     def test_text_that_is_no_unicode_does_not_lose_the_run(self, store: Store) -> None:
         key = a_key()
         store.put(key, a_result(key, output="broken \ud800 surrogate \x00 null"))
-        assert store.get(key) is not None
+        assert len(store.found(key)) == 1
 
     def test_a_megabyte_of_output_is_kept(self, store: Store) -> None:
         key = a_key()
         store.put(key, a_result(key, output="x" * 1_000_000))
-        kept = store.get(key)
-        assert kept is not None
+        (kept,) = store.found(key)
         assert len(kept.output) == 1_000_000
 
     def test_the_first_result_of_a_key_stays(self, store: Store) -> None:
@@ -131,7 +134,90 @@ class StoreContract:
         first, second = a_result(key, metrics={"auc": 0.1}), a_result(key, metrics={"auc": 0.2})
         assert store.put(key, first) == first
         assert store.put(key, second) == first
-        assert store.get(key) == first
+        assert list(store.found(key)) == [first]
+
+    def test_runs_of_one_key_with_other_records_are_all_kept_newest_first(self, store: Store) -> None:
+        key = a_key()
+        old, new = (a_result(key, record=Record(files={"net.yaml": content})) for content in ("1", "2"))
+        store.put(key, old)
+        assert store.put(key, new) == new
+        assert list(store.found(key)) == [new, old]
+
+    def test_a_run_can_take_the_place_of_another(self, store: Store) -> None:
+        key = a_key()
+        old, new = a_result(key, metrics={"auc": 0.1}), a_result(key, metrics={"auc": 0.2})
+        store.put(key, old)
+        assert store.put(key, new, instead_of=old.id) == new
+        assert list(store.found(key)) == [new]
+
+    def test_only_what_this_session_trained_is_its_own(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        first.put(a_key(), a_result(a_key()))
+        assert len(first.found(a_key(), mine=True)) == 1
+        assert len(second.found(a_key(), mine=True)) == 0
+        first.close()
+        second.close()
+
+    def test_kin_are_the_distinct_experiments_of_a_function_newest_first(self, store: Store) -> None:
+        details = Details(label="train()", why="first", code={"m:train": "1"})
+        other = replace(a_key(), parameters='{"lr": "1"}')
+        for key in (a_key(0), a_key(1), other, replace(a_key(), function="n:other")):
+            store.put(key, a_result(key), details=details)
+        assert [key for key, _ in store.kin(a_key(7))] == [other, a_key(0)]
+        assert all(found == details for _, found in store.kin(a_key(7)))
+
+    # --- leases: who trains what
+
+    def test_two_open_stores_cannot_lease_one_run(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        assert first.lease(a_key()) is None
+        assert second.lease(a_key()) is not None
+        assert second.lease(a_key(1)) is None
+        first.close()
+        second.close()
+
+    def test_a_lease_ends_when_its_run_is_put_or_it_is_given_back(
+        self, open_store: Callable[[], Store]
+    ) -> None:
+        first, second = open_store(), open_store()
+        first.lease(a_key(0))
+        first.lease(a_key(1))
+        first.put(a_key(0), a_result(a_key(0)))
+        first.release(a_key(1))
+        assert second.lease(a_key(0)) is None
+        assert second.lease(a_key(1)) is None
+        first.close()
+        second.close()
+
+    def test_closing_gives_all_leases_back(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        first.lease(a_key())
+        first.close()
+        assert second.lease(a_key()) is None
+        second.close()
+
+    def test_a_lease_that_is_not_ours_is_not_given_back(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        first.lease(a_key())
+        second.release(a_key())
+        assert second.lease(a_key()) is not None
+        first.close()
+        second.close()
+
+    # --- artifacts
+
+    def test_artifacts_are_kept_with_their_run(self, store: Store) -> None:
+        key, result = a_key(), a_result(a_key())
+        write(store.artifacts(key) / "plots" / "roc.txt", "a plot")
+        store.put(key, result)
+        assert store.artifact(result.id, "plots/roc.txt").read_text() == "a plot"
+        assert not store.artifacts(key).exists()
+
+    def test_an_artifact_that_does_not_exist_is_an_error_that_names_those_that_do(self, store: Store) -> None:
+        write(store.artifacts(a_key()) / "model.txt", "weights")
+        store.put(a_key(), a_result(a_key()))
+        with pytest.raises(StoreError, match=r"'modle\.txt'.*model\.txt"):
+            store.artifact(a_result(a_key()).id, "modle.txt")
 
     @pytest.mark.parametrize(
         "other",
@@ -146,11 +232,11 @@ class StoreContract:
     )
     def test_another_part_of_the_key_is_another_run(self, store: Store, other: RunKey) -> None:
         store.put(a_key(), a_result(a_key()))
-        assert store.get(other) is None
+        assert list(store.found(other)) == []
 
     def test_another_seed_is_another_run(self, store: Store) -> None:
         store.put(a_key(seed=0), a_result(a_key(seed=0)))
-        assert store.get(a_key(seed=1)) is None
+        assert list(store.found(a_key(seed=1))) == []
 
     def test_a_result_of_another_key_is_refused(self, store: Store) -> None:
         with pytest.raises(ValueError, match="handed in for key"):
@@ -161,13 +247,13 @@ class StoreContract:
         first.put(a_key(), a_result(a_key()))
         first.close()
         second = open_store()
-        assert second.get(a_key()) == a_result(a_key())
+        assert list(second.found(a_key())) == [a_result(a_key())]
         second.close()
 
     def test_two_open_at_once_see_each_others_runs(self, open_store: Callable[[], Store]) -> None:
         first, second = open_store(), open_store()
         first.put(a_key(), a_result(a_key()))
-        assert second.get(a_key()) == a_result(a_key())
+        assert list(second.found(a_key())) == [a_result(a_key())]
         first.close()
         second.close()
 

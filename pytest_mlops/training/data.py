@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pytest_mlops.errors import DataError
+from pytest_mlops.fingerprint.values import is_torch_module
 
 # Content is compared up to this size: a tensor made by torch.from_numpy() writes to an array past its
 # read-only flag. A second of CRC for gigabytes of images, in each run, would cost more than it protects.
@@ -21,27 +22,42 @@ _first_seen: dict[int, tuple[weakref.ref[Any], _Mark]] = {}
 
 
 @contextmanager
-def protected(data: object) -> Iterator[None]:
-    """Make the arrays in ``data`` read-only, and refuse a run that changed an array or tensor in place.
+def protected(data: object, *, named: str = "run.data") -> Iterator[None]:
+    """Make the arrays in ``data`` read-only, and refuse a run that changed an array, tensor or weight in place.
+
+    Modules go back to training or evaluation, and to the gradients, that they had.
 
     Raises
     ------
     DataError
         At the end of the block if this run changed the data; at its start if an earlier one did.
     """
-    if data is None or isinstance(data, str | bytes):
+    if data is None or isinstance(data, str | bytes | int | float):
         yield
         return
-    leaves = list(_leaves(data))
-    _check(leaves, "an earlier training run (or the test) changed it, so this one would train on other data")
+    leaves, modules = _leaves(data)
+    if not leaves:
+        yield
+        return
+    _check(
+        leaves,
+        named,
+        "an earlier training run (or the test) changed it, so this one would train on other data",
+    )
     frozen = [leaf for leaf in leaves if _is_array(leaf) and leaf.flags.writeable]
     for array in frozen:
         array.flags.writeable = False
+    modes = [(part, part.training) for module in modules for part in module.modules()]
+    gradients = [(leaf, leaf.requires_grad) for module in modules for leaf in module.parameters()]
     try:
         yield
     finally:
         _thaw(frozen)
-    _check(leaves, "this training run changed it")
+        for part, training in modes:
+            part.training = training
+        for leaf, wanted in gradients:
+            leaf.requires_grad, leaf.grad = wanted, None
+    _check(leaves, named, "this training run changed it")
 
 
 def _thaw(arrays: list[Any]) -> None:
@@ -54,7 +70,7 @@ def _thaw(arrays: list[Any]) -> None:
                 continue
 
 
-def _check(leaves: list[Any], reason: str) -> None:
+def _check(leaves: list[Any], named: str, reason: str) -> None:
     left = _COMPARED_BYTES
     for leaf in leaves:
         size = leaf.nbytes if _is_array(leaf) else leaf.numel() * leaf.element_size()
@@ -68,10 +84,9 @@ def _check(leaves: list[Any], reason: str) -> None:
             for old, new in zip(known[1], mark, strict=True)
         ):
             raise DataError(
-                f"run.data holds {_describe(leaf)} that was changed in place: {reason}. All training runs "
-                "share the "
-                "declared data, so their results would depend on their order. Clone it first: "
-                "x = run.data.clone() for a tensor, x = run.data.copy() for an array."
+                f"{named} holds {_describe(leaf)} that was changed in place: {reason}. All training runs share it, "
+                "so their results would depend on their order. Copy it first: "
+                f"{_COPY[_kind(leaf)].format(name=named.rpartition(':')[2])}."
             )
 
 
@@ -95,8 +110,10 @@ def _version(tensor: Any) -> int | None:
     return None if tensor.is_inference() else int(tensor._version)
 
 
-def _leaves(data: object) -> Iterator[Any]:
-    """Arrays and tensors in nested containers, dataclasses and the attributes of datasets; each once."""
+def _leaves(data: object) -> tuple[list[Any], list[Any]]:
+    """Arrays and tensors in nested containers, dataclasses, datasets and modules, each once; and the modules."""
+    leaves: list[Any] = []
+    modules: list[Any] = []
     seen: set[int] = set()
     todo: list[Any] = [data]
     while todo:
@@ -105,15 +122,19 @@ def _leaves(data: object) -> Iterator[Any]:
             continue
         seen.add(id(item))
         if _is_array(item) or _is_tensor(item):
-            yield item
+            leaves.append(item)
         elif isinstance(item, dict):
             todo.extend(item.values())
         elif isinstance(item, list | tuple):
             todo.extend(item)
         elif is_dataclass(item) and not isinstance(item, type):
             todo.extend(getattr(item, field.name, None) for field in fields(item))
+        elif is_torch_module(item):
+            modules.append(item)
+            todo.extend([*item.parameters(), *item.buffers()])
         elif _is_dataset(item):
             todo.extend(vars(item).values())
+    return leaves, modules
 
 
 def _is_array(item: object) -> bool:
@@ -131,5 +152,18 @@ def _is_dataset(item: object) -> bool:
     return data is not None and isinstance(item, data.Dataset)
 
 
+def _kind(leaf: Any) -> str:
+    if _is_array(leaf):
+        return "an array"
+    return "a weight" if type(leaf).__name__ == "Parameter" else "a tensor"
+
+
+_COPY = {
+    "an array": "x = {name}.copy()",
+    "a tensor": "x = {name}.clone()",
+    "a weight": "model = copy.deepcopy({name}), and train that",
+}
+
+
 def _describe(leaf: Any) -> str:
-    return f"{'an array' if _is_array(leaf) else 'a tensor'} of shape {tuple(leaf.shape)}"
+    return f"{_kind(leaf)} of shape {tuple(leaf.shape)}"

@@ -15,6 +15,7 @@ from pytest_mlops.training.meter import Meter
 from pytest_mlops.training.metrics import Metrics, read_metrics
 from pytest_mlops.training.output import captured
 from pytest_mlops.training.run import Run
+from pytest_mlops.training.shared import module_state_kept
 
 _NO_METRICS = Metrics(values={}, yes_no=frozenset())
 
@@ -76,7 +77,7 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
     meter = Meter(spec.device)
     run = Run(spec)
     try:
-        with protected(spec.data):
+        with module_state_kept(spec.function), protected(spec.data):
             meter.start()
             try:
                 returned = spec.function(run, **copy.deepcopy(dict(spec.given)))  # each run its own

@@ -124,6 +124,16 @@ class Loader:
         full = self._samples.size / self._batch_size
         return math.floor(full) if self._drop_last else math.ceil(full)
 
+    @property
+    def dataset(self) -> Any:
+        """The samples by index, as in torch's loader: helpers ask for ``len(loader.dataset)``."""
+        return self._fetched()
+
+    @property
+    def batch_size(self) -> int:
+        """Samples a batch."""
+        return self._batch_size
+
     def __iter__(self) -> Iterator[Any]:
         if time.monotonic() > self._passes.deadline:
             raise Enough

@@ -39,7 +39,7 @@ def resolve_place(device: str, amp: str) -> Place:
     device : str
         ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     amp : str
-        ``"auto"`` (bf16 where the device has it, fp16 on older GPUs, off without torch and on MPS),
+        ``"auto"`` (bf16 where GPU or CPU have instructions for it, fp16 on older GPUs, else off),
         ``"bf16"``, ``"fp16"`` or ``"off"``.
 
     Returns
@@ -111,7 +111,7 @@ def _precision(device: str, amp: str) -> str:
     if amp not in ("auto", "bf16", "fp16", "off"):
         raise SettingError(f"amp = {amp!r}: expected auto, bf16, fp16 or off.")
     if not device.startswith("cuda"):
-        return amp if amp != "auto" else "bf16" if device == "cpu" else "off"
+        return amp if amp != "auto" else "bf16" if device == "cpu" and _cpu_has_bf16() else "off"
     if amp in ("fp16", "off") or _has_bf16(device):
         return "bf16" if amp == "auto" else amp
     if amp == "auto":
@@ -123,6 +123,18 @@ def _has_bf16(device: str) -> bool:
     torch: Any = need("torch", extra="torch", why=f"device {device}")
     # torch.cuda.is_bf16_supported() also says yes where bf16 is emulated, slower than float32.
     return bool(torch.version.hip or torch.cuda.get_device_capability(device)[0] >= _BF16_SINCE)
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies in bf16 itself; where it is emulated, training takes 2 to 9 times as long."""
+    torch: Any = need("torch", extra="torch", why="amp = 'auto'")
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if capabilities is not None:
+        return any(there for name, there in capabilities().items() if name.endswith("bf16"))
+    asked = (
+        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return any(ask() for ask in asked if ask is not None)
 
 
 def environment(place: Place, *, threads: int, deterministic: bool) -> dict[str, str]:

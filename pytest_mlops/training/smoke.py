@@ -17,9 +17,9 @@ from pytest_mlops.training.failures import explain
 from pytest_mlops.training.isolation import isolated
 from pytest_mlops.training.loader import Enough
 from pytest_mlops.training.metrics import read_metrics
-from pytest_mlops.training.modules import modules_kept
 from pytest_mlops.training.output import captured, uncaptured
 from pytest_mlops.training.run import Run
+from pytest_mlops.training.shared import module_state_kept
 
 
 def smoke(spec: RunSpec) -> Returned:
@@ -125,14 +125,13 @@ def _prepared(spec: RunSpec) -> Iterator[Run]:
         isolated(
             seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
         ),
-        modules_kept(spec.function),
     ):
         yield Run(replace(spec, smoke=True, artifacts=Path(folder) / "artifacts"))
 
 
 def _call(run: Run, spec: RunSpec) -> Returned:
     started = time.perf_counter()
-    with protected(spec.data):
+    with module_state_kept(spec.function), protected(spec.data):
         returned = spec.function(run, **copy.deepcopy(dict(spec.given)))
     metrics = read_metrics(returned)
     if metrics.problems:

@@ -128,9 +128,46 @@ def test_equal_values_make_equal_arms(value):
 # --- refusals of arms show the rewrite
 
 
+def test_a_parameter_without_its_name_is_refused():
+    with pytest.raises(ParameterError, match="parameters go by name"):
+        arm(train, 1e-3)
+
+
+def test_a_function_whose_first_parameter_is_no_run_is_refused():
+    def no_run(lr=1e-3, width=32):
+        return {}
+
+    with pytest.raises(ParameterError, match=r"first parameter receives the run, and 'lr'"):
+        arm(no_run, width=64)
+
+
+class Trainer:
+    """A trainer with state."""
+
+    def __init__(self):
+        self.handle = object()
+
+    def fit(self, run):
+        return {}
+
+
+@pytest.mark.parametrize(
+    "method", [lambda: Trainer().fit, lambda: Trainer.fit], ids=["bound", "of the class"]
+)
+def test_a_method_of_a_trainer_is_refused_at_the_door_with_the_rewrite(method):
+    with pytest.raises(ParameterError, match=r"return Trainer\(width\).fit\(run\)"):
+        arm(method())
+
+
+@pytest.mark.parametrize("data", ["", "  ", "a\0b"])
+def test_a_path_that_is_none_is_refused(data):
+    with pytest.raises(DataError, match="no path"):
+        arm(train).using(data=data)
+
+
 def test_a_module_instance_is_refused_with_the_rewrite():
     torch = pytest.importorskip("torch")
-    with pytest.raises(ParameterError, match=r"arm\(train, net=Linear\)"):
+    with pytest.raises(ParameterError, match=r"arm\(..., net=Linear\)"):
         arm(train, net=torch.nn.Linear(2, 2))
 
 
@@ -246,6 +283,8 @@ def test_recorded_results_are_an_arm():
         {"a": ["x"]},
         {"a": [None]},
         {"a": [1j]},
+        {"a": {0.8, 0.9}},
+        {"a": {0: 0.8, 1: 0.9}},
         {"": [1]},
         {"a*": [1]},
         {3: [1]},
@@ -254,6 +293,10 @@ def test_recorded_results_are_an_arm():
 def test_broken_recordings_are_refused(metrics):
     with pytest.raises(MetricError):
         arm.recorded(metrics)
+
+
+def test_recorded_bools_among_numbers_are_a_rate_too():
+    assert arm.recorded({"ok": [True, 1, 0.0]}).source.yes_no == {"ok"}
 
 
 def test_a_recorded_arm_uses_nothing():

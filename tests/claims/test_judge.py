@@ -168,6 +168,28 @@ def test_rounding_is_no_variance():
     assert judgement.verdict == Verdict.UNDECIDED
 
 
+def test_rounding_to_single_precision_is_no_variance():
+    # The same hits out of 450, averaged in float64 by one arm and in float32 by the other: rounding differs by seed.
+    hits = np.array([441, 439, 442, 438, 441, 440, 437, 439, 441, 442] * 3) / 450
+    rounded = hits.astype(np.float32).astype(np.float64)
+    assert np.ptp(rounded - hits) > 0
+    for left, right in ((rounded, hits), (hits, rounded)):
+        judgement = verdict_of(candidate["auc"] > baseline["auc"] - 1e-7, left, right)
+        assert judgement.verdict == Verdict.UNDECIDED
+        assert judgement.parts[0].decision.statistic is None
+
+
+def test_a_gain_of_metrics_in_single_precision_is_still_judged():
+    single = [np.array(values, dtype=np.float32).astype(np.float64) for values in (GAIN, BASE)]
+    assert verdict_of(candidate["auc"] > baseline["auc"], *single).passed
+
+
+def test_small_differences_of_large_double_metrics_are_still_judged():
+    # Energies in Hartree: a gain of 1e-5 on 76 lies above the rounding of doubles, and far below that of singles.
+    base = 76.0267 + 1e-6 * BASE
+    assert verdict_of(candidate["auc"] > baseline["auc"], base + 1e-5 + 1e-6 * NOISE, base).passed
+
+
 def identical(weights_left, weights_right, claim):
     outcomes = {candidate: runs(BASE[:5], weights_left), baseline: runs(BASE[:5], weights_right)}
     return judge(claim, outcomes, TEST)
@@ -235,6 +257,19 @@ def test_yes_no_metrics_are_refused_until_rates_are_built():
     outcomes = {candidate: runs([1.0] * 5, yes_no=["auc"])}
     with pytest.raises(NotBuiltError, match="True or False"):
         judge(candidate["auc"] > 0.8, outcomes, TEST)
+
+
+def test_numbers_that_are_zero_or_one_are_a_rate():
+    outcomes = {candidate: runs([1, 1, 0, 1, 1, 1])}
+    with pytest.raises(NotBuiltError, match="is 0 or 1 in every training run"):
+        judge(candidate["auc"] > 0.5, outcomes, TEST)
+
+
+def test_a_metric_that_is_one_in_every_run_is_no_rate():
+    judgement = judge(
+        candidate["auc"] > baseline["auc"], {candidate: runs([1] * 30), baseline: runs(BASE)}, TEST
+    )
+    assert judgement.passed
 
 
 # --- wildcards

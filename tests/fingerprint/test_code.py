@@ -1,14 +1,17 @@
 """A run is trained again exactly when something that its function reaches has changed."""
 
 import functools
+import importlib.util
 import subprocess
 import sys
 import textwrap
+import types
+from pathlib import Path
 
 import pytest
 
 from pytest_mlops.errors import ParameterError
-from pytest_mlops.fingerprint import content_of, fingerprint, key_of, path_content
+from pytest_mlops.fingerprint import fingerprint
 
 PROGRAM = """
 import sys
@@ -191,47 +194,102 @@ def test_a_captured_object_without_a_key_is_refused():
         fingerprint(trains)
 
 
-# --- data
+# --- code that no installed file holds, and state put there from outside
 
 
-def test_content_of_a_folder_is_that_of_its_files(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x.txt").write_text("1")
-    first = path_content(tmp_path / "a")
-    assert path_content(tmp_path / "a") == first
-    (tmp_path / "a" / "y.txt").write_text("1")
-    second = path_content(tmp_path / "a")
-    (tmp_path / "a" / "x.txt").rename(tmp_path / "a" / "z.txt")
-    assert len({first, second, path_content(tmp_path / "a")}) == 3
+def by_path(tmp_path, text, name="loaded_by_path"):
+    """A module loaded by its path, which sys.modules does not know."""
+    file = tmp_path / f"{name}.py"
+    file.write_text(textwrap.dedent(text))
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_content_keeps_types_apart():
-    values = [1, 1.0, True, "1", b"1", [1], (1,), {1}, {"a": 1}, None]
-    assert len({content_of(value, name="x") for value in values}) == len(values)
+def test_functions_made_by_exec_count_by_their_bytecode():
+    def made(text):
+        scope = {}
+        exec(f"def train(run):\n    return {text}", scope)
+        return scope["train"]
+
+    assert fingerprint(made("1")).digest == fingerprint(made("1")).digest
+    assert fingerprint(made("1")).digest != fingerprint(made("2")).digest
 
 
-def test_content_of_arrays_sees_every_bit_dtype_and_shape():
-    np = pytest.importorskip("numpy")
-    base = np.arange(6.0)
-    changed = base.copy()
-    changed[3] = np.nextafter(changed[3], 10)
-    variants = [base, changed, base.reshape(2, 3), base.astype("float32"), base[::-1]]
-    assert len({content_of(variant, name="x") for variant in variants}) == len(variants)
-    assert content_of(base[::2], name="x") == content_of(base[::2].copy(), name="x")
+@pytest.mark.parametrize(
+    "old_new", [("return 1", "return 2"), ("RATE = 1", "RATE = 2"), ("size = 3", "size = 4")]
+)
+def test_a_class_loaded_by_its_path_counts_by_its_file(tmp_path, old_new):
+    text = """
+        RATE = 1
+
+        class Net:
+            size = 3
+
+            def forward(self):
+                return 1
+    """
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+    first = fingerprint(by_path(tmp_path / "a", text).Net)
+    again = fingerprint(by_path(tmp_path / "b", text).Net)
+    changed = fingerprint(by_path(tmp_path / "c", text.replace(*old_new)).Net)
+    assert first.digest == again.digest != changed.digest
 
 
-def test_content_of_tensors_and_datasets():
-    torch = pytest.importorskip("torch")
-    tensors = [
-        torch.ones(2),
-        torch.ones(2, dtype=torch.bfloat16),
-        torch.zeros(2),
-        torch.ones(2, dtype=torch.bool),
-    ]
-    assert len({content_of(tensor, name="x") for tensor in tensors}) == len(tensors)
-    data = torch.utils.data.TensorDataset(torch.ones(2))
-    assert content_of(data, name="x") == content_of(torch.utils.data.TensorDataset(torch.ones(2)), name="x")
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A configuration module that a function reads by attribute."""
+    (tmp_path / "user_config.py").write_text(
+        "LR = 1\n\ndef rate():\n    return 1\n\nclass Options:\n    lr = 1\n\n    def scaled(self):\n        return 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("user_config")
+    yield module
+    del sys.modules["user_config"]
 
 
-def test_keys_of_equal_values_are_equal_text():
-    assert key_of({"betas": (0.9, 0.99)}, name="x") == key_of({"betas": (0.9, 0.99)}, name="x")
+def test_an_attribute_of_a_module_that_was_patched_is_seen(config, monkeypatch):
+    reads = types.FunctionType(reads_config.__code__, {"user_config": config, "__name__": __name__})
+    before = fingerprint(reads).digest
+    monkeypatch.setattr(config, "LR", 9)
+    assert fingerprint(reads).digest != before
+
+
+def reads_config(run):
+    return user_config.LR * user_config.rate() * user_config.Options().scaled()  # noqa: F821 - handed in by the test
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        lambda config: (config, "rate", lambda: 2),
+        lambda config: (config.Options, "lr", 9),
+        lambda config: (config.Options, "scaled", lambda self: 2),
+    ],
+    ids=["function", "class attribute", "method"],
+)
+def test_what_was_patched_behind_a_module_is_seen(config, monkeypatch, patch):
+    reads = types.FunctionType(reads_config.__code__, {"user_config": config, "__name__": __name__})
+    before = fingerprint(reads).digest
+    monkeypatch.setattr(*patch(config))
+    assert fingerprint(reads).digest != before
+
+
+def test_a_folder_that_a_module_names_counts_by_its_path():
+    assert fingerprint(reads_folder).digest == fingerprint(reads_folder).digest
+    (FOLDER / "new.txt").write_text("x")
+    try:
+        before = fingerprint(reads_folder).digest
+    finally:
+        (FOLDER / "new.txt").unlink()
+    assert fingerprint(reads_folder).digest == before
+
+
+FOLDER = Path(__file__).parent / "__pycache__"
+FOLDER.mkdir(exist_ok=True)
+
+
+def reads_folder(run):
+    return FOLDER

@@ -119,6 +119,14 @@ epoch 2: loss nan
 
 36 training runs: 24 trained, 12 reused; 44 s spent, 2 min 8 s saved; the session took 1 min 2 s.
 
+<details><summary>Why training runs were trained</summary>
+
+- `c1`: train(): net.py changed; train(lr=0.1): no run of seeds 5 to 7
+- `c2`: train(): net.py changed; train(lr=0.1): no run of seeds 5 to 7
+- `c3`: train(): net.py changed; train(lr=0.1): no run of seeds 5 to 7
+
+</details>
+
 <details><summary>1 arm</summary>
 
 | Arm | Function | Parameters | Data | Training runs | Mean time |
@@ -135,11 +143,11 @@ epoch 2: loss nan
 - Platform: Linux x86_64
 - Device: cpu
 - Precision: bf16
-- `c1`: holds for new seeds, on these cases; sequential t-test, alpha 0.05; up to 35% of seeds may collapse without having shown, power 0.9; seeds 0 to 6
-- `c2`: holds for new seeds, on these cases; sequential t-test, alpha 0.05, power 0.9; seeds 0 to 6
-- `c3`: holds for new seeds, on these cases; sequential t-test, alpha 0.05, power 0.9; seeds 0 to 4
+- `c1`: holds for new seeds, on these cases; sequential t-test, alpha 0.05, 90% interval; 7 seeds without a collapse cannot exclude one on up to 35% of seeds, power 0.9; seeds 0 to 6
+- `c2`: sequential t-test, alpha 0.05, 90% interval, power 0.9; seeds 0 to 6
+- `c3`: judged for new seeds, on these cases; sequential t-test, alpha 0.05, 90% interval, power 0.9; seeds 0 to 4
 - Environment: torch 2.8.0
-- How to read the bars: `├─●─┤ estimate and interval   ┃ margin   0 zero`
+- How to read the bars: `├─●─┤ estimate and interval   ┃ margin   0 zero   ◂ ▸ no limit`
 
 To reproduce:
 

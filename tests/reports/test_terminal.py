@@ -3,8 +3,11 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_mlops.reports.markdown import markdown
+from pytest_mlops.reports.model import Gate
 from pytest_mlops.reports.terminal import summary
 from pytest_mlops.reports.text import columns
+from pytest_mlops.reports.wording import is_bad
 
 
 def _text(report, **options) -> str:
@@ -68,6 +71,21 @@ def test_any_report_fits_the_width_and_names_every_claim(any_report, data, width
     assert sum(row.startswith(("PASS", "FAIL", "UNDECIDED")) for row in rows) >= len(report.claims)
 
 
+def test_a_failure_that_its_gate_expects_is_said_to_be_expected_and_is_not_bad(
+    make_report, make_claim
+) -> None:
+    claim = make_claim(id="t.py::test_a", test="t.py::test_a", verdict="FAIL")
+    report = make_report(
+        claims=[claim], gates=[Gate(test=claim.test, outcome="xfailed", seconds=1.0, claims=[claim.id])]
+    )
+    text = _text(report)
+    assert "(expected: xfail)" in text
+    assert "1 claim: 1 FAIL (expected)" in text
+    assert not is_bad(report)
+    assert "FAIL (expected)" in markdown(report)
+    assert "What did not pass" not in markdown(report)
+
+
 @given(st.lists(st.text("abcdefgh:/[]-", min_size=1, max_size=60), min_size=1, max_size=4))
 def test_every_claim_is_named_with_its_id(make_report, make_claim, ids) -> None:
     report = make_report(claims=[make_claim(id=name) for name in ids])
@@ -81,14 +99,15 @@ PASS       tests/test_gates.py::test_label_smoothing_helps (c1) line 14
            +0.0143 [+0.0081, +0.0205]  ·0········┃·····├──────────●──────────┤·
            margin 0.0050, 7 of 30 seeds, p 0.012, 8 trained, 6 reused, 41 s
            crossed the efficacy boundary after 7 seeds
-           holds for new seeds, on these cases; sequential t-test, alpha 0.05;
-           up to 35% of seeds may collapse without having shown
+           holds for new seeds, on these cases; sequential t-test, alpha 0.05,
+           90% interval; 7 seeds without a collapse cannot exclude one on up to
+           35% of seeds
 
 UNDECIDED  tests/test_gates.py::test_no_worse (c2) line 31
            candidate["auc/*"] > baseline["auc/*"] - 0.01
            margin -0.0100, 30 of 30 seeds, 8 trained, 6 reused, 41 s
            1 of 3 parts is undecided after 30 seeds
-           holds for new seeds, on these cases; sequential t-test, alpha 0.05
+           sequential t-test, alpha 0.05, 90% interval
            → about 55 seeds would decide this margin: --mlops-max-seeds=55
            3 parts: 1 PASS, 1 FAIL, 1 UNDECIDED
              UNDECIDED auc/siteB
@@ -103,17 +122,20 @@ FAIL       tests/test_gates.py::test_bar[resnet50] (c3) line 44
            0.873 [0.861, 0.885]        ·├──────────●───────────┤·············┃·
            bar 0.900, 5 of 30 seeds, p >0.99, 8 trained, 6 reused, 41 s
            stopped for futility, and the estimate lies below the bar
-           holds for new seeds, on these cases; sequential t-test, alpha 0.05
+           judged for new seeds, on these cases; sequential t-test, alpha 0.05,
+           90% interval
            → the arm does not reach 0.9
            note: 2 pairs beyond the deciding one were kept, not used
 
-           ├─●─┤ estimate and interval   ┃ margin   0 zero
+           ├─●─┤ estimate and interval   ┃ margin   0 zero   ◂ ▸ no limit
 
 Failed training runs
   train(lr=0.1), seed 3
     FloatingPointError: loss is NaN in epoch 2
     │ epoch 1: loss 0.43
     │ epoch 2: loss nan
+    │ Traceback (most recent call last):
+    │ FloatingPointError: loss is NaN in epoch 2
 
 Messages
   gate tests/test_gates.py::test_empty: this gate asked no claim
@@ -122,3 +144,13 @@ Messages
 3 claims: 1 PASS, 1 FAIL, 1 UNDECIDED
 36 training runs: 24 trained, 12 reused; 44 s spent, 2 min 8 s saved
 report: mlops-report/report.md"""
+
+
+def test_why_runs_were_trained_is_shown_when_asked_to_be_verbose(make_report, make_claim) -> None:
+    report = make_report(claims=[make_claim(why=["train(): \x1b[31mnet.py changed"])])
+    quiet, verbose = (
+        "\n".join(row for row, _ in summary(report, width=80, unicode=True, verbosity=verbosity))
+        for verbosity in (0, 1)
+    )
+    assert "net.py changed" not in quiet
+    assert "trained: train(): net.py changed" in verbose

@@ -28,7 +28,9 @@ def test_default_spending_looks_at_the_first_seed_allowed(least, most):
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda t: 0.5 * t, lambda t: 1 - t, lambda t: t * np.nan, lambda t: 1.0], ids=str
+    "wrong",
+    [lambda t: 0.5 * t, lambda t: 1 - t, lambda t: t * np.nan, lambda t: 1.0],
+    ids=["ends below one", "falls", "not a number", "no array"],
 )
 def test_spending_that_cannot_keep_its_promise_is_refused(wrong):
     with pytest.raises(ValueError, match="spending must"):

@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,11 @@ from pytest_mlops.errors import SettingError
 
 def good(run):
     return {"accuracy": 0.5}
+
+
+def outside():
+    """A place that tests look into after a run: a list would be put back to what it held before."""
+    return SimpleNamespace(seen=[])
 
 
 def test_metrics_come_back_with_the_built_in_ones(train):
@@ -443,10 +449,10 @@ def test_keras_and_tensorflow_are_seeded_when_loaded(train, monkeypatch):
 
 
 def test_every_run_compiles_as_if_it_were_the_first(train):
-    compiled = []
+    compiled = outside()
 
     def backend(graph, inputs):
-        compiled.append(1)
+        compiled.seen.append(1)
         return graph.forward
 
     def compiles(run, width):
@@ -456,7 +462,7 @@ def test_every_run_compiles_as_if_it_were_the_first(train):
     # torch gives up on a class after eight variants, unless it is told to forget them.
     for width in range(1, 12):
         assert train(compiles, width=width).failure is None
-    assert len(compiled) == 11
+    assert len(compiled.seen) == 11
 
 
 # --- identity
@@ -666,15 +672,15 @@ def test_process_without_standard_streams_can_train(train, monkeypatch):
 
 def test_echo_gets_a_live_copy(train):
     echo = io.StringIO()
-    seen = []
+    heard = outside()
 
     def chatty(run):
         print("live")
-        seen.append(echo.getvalue())
+        heard.seen.append(echo.getvalue())
         return {"a": 1.0}
 
     train(chatty, echo=echo)
-    assert seen == ["live\n"]
+    assert heard.seen == ["live\n"]
 
 
 def test_broken_echo_does_not_touch_the_run(train):
@@ -689,34 +695,34 @@ def test_thread_that_outlives_its_run_writes_elsewhere(train, capsys):
     import threading
 
     go = threading.Event()
-    threads = []
+    started = outside()
 
     def leave(run):
         stream = sys.stdout
         thread = threading.Thread(target=lambda: (go.wait(10), stream.write("late")))
         thread.start()
-        threads.append(thread)
+        started.seen.append(thread)
         return {"a": 1.0}
 
     result = train(leave)
     go.set()
-    threads[0].join()
+    started.seen[0].join()
     assert result.output == ""
     assert capsys.readouterr().out == "late"
 
 
 def test_log_handler_made_in_a_run_follows_the_next_run(train):
     logger = logging.getLogger("tests.training.outlives")
-    made = []
+    made = outside()
 
     def first(run):
-        made.append(logging.StreamHandler(sys.stderr))
+        made.seen.append(logging.StreamHandler(sys.stderr))
         return {"a": 1.0}
 
     train(first)
 
     def second(run):
-        logger.addHandler(made[0])
+        logger.addHandler(made.seen[0])
         logger.warning("in the second")
         return {"a": 1.0}
 

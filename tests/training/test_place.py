@@ -26,9 +26,27 @@ def gpus(monkeypatch):
     return pretend
 
 
-def test_auto_without_a_gpu_is_bf16_on_the_cpu(gpus):
+@pytest.mark.parametrize(
+    ("capabilities", "amp"),
+    [
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True, "avx512_bf16": False}, "bf16"),
+        ({"avx2": True}, "off"),
+    ],
+)
+def test_auto_without_a_gpu_is_bf16_where_the_cpu_has_it(gpus, monkeypatch, capabilities, amp):
     gpus()
-    assert resolve_place("auto", "auto") == Place(device="cpu", amp="bf16")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert resolve_place("auto", "auto") == Place(device="cpu", amp=amp)
+
+
+@pytest.mark.parametrize(("there", "amp"), [(True, "bf16"), (False, "off")])
+def test_an_older_torch_is_asked_by_its_own_names(gpus, monkeypatch, there, amp):
+    gpus()
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: there, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    assert resolve_place("auto", "auto") == Place(device="cpu", amp=amp)
 
 
 def test_auto_takes_the_first_gpu_and_bf16_where_it_has_it(gpus):

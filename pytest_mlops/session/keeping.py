@@ -1,0 +1,153 @@
+"""The store as one session uses it: what to reuse, who trains, and what to do when the store cannot be written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pytest_mlops.claims.ports import Store
+from pytest_mlops.errors import StoreError
+from pytest_mlops.records import Details, Record, RunKey, RunResult
+
+_PAUSE_SECONDS = 60.0
+"""After a write that failed the store is left alone for so long: a locked one makes each try wait for long."""
+
+_HELD = "Until it can be written, training runs of this session are held in memory."
+
+
+def always(record: Record) -> bool:
+    """Every record holds: what a run read or imported is as it was."""
+    del record
+    return True
+
+
+@dataclass(kw_only=True)
+class Keeping:
+    """Finished runs in the store and, where it cannot be written, in memory until it can.
+
+    Parameters
+    ----------
+    open_store : callable
+        Opens it; called once at most.
+    holds : callable
+        Whether what a record noted is as it was.
+    rerun : bool
+        Reuse nothing that another session trained.
+    retry_failed : bool
+        Reuse no failed run that another session trained.
+    tell : callable
+        Takes one line for people.
+    """
+
+    open_store: Callable[[], Store]
+    holds: Callable[[Record], bool] = always
+    rerun: bool = False
+    retry_failed: bool = False
+    tell: Callable[[str], None] = print
+    trouble: str | None = None
+    """Why the store could not be written, as long as something waits to be."""
+    news: list[str] = field(default_factory=list)
+    """What the report should say of it; whoever takes it clears it."""
+    _store: Store | None = None
+    _unsaved: dict[str, tuple[RunKey, RunResult, Details]] = field(default_factory=dict)
+    _again_at: float = 0.0
+
+    @property
+    def store(self) -> Store:
+        """The store, opened on first use."""
+        if self._store is None:
+            self._store = self.open_store()
+        return self._store
+
+    def known(self, key: RunKey) -> RunResult | None:
+        """The finished run of that key to reuse: the newest one whose record holds."""
+        if key.digest in self._unsaved:
+            return self._unsaved[key.digest][1]
+        newest = self._newest(key, mine=self.rerun)
+        if newest is not None and newest.failed and self.retry_failed:
+            return self._newest(key, mine=True)
+        return newest
+
+    def why_again(self, key: RunKey) -> str | None:
+        """Why a key is trained of which there are finished runs; None if there are none."""
+        runs = self.store.found(key)
+        if not runs:
+            return None
+        if not any(self.holds(run.record) for run in runs):
+            return "a file that it read or a module that it imported changed"
+        return "--mlops-rerun" if self.rerun else "it failed before (--mlops-retry-failed)"
+
+    def lease(self, key: RunKey) -> str | None:
+        """Ask to train that key; None says yes, a text says who does. A store that cannot be written says yes."""
+        if self._is_paused():
+            return None
+        try:
+            return self.store.lease(key)
+        except StoreError as error:
+            self._pause(error)
+            return None
+
+    def release(self, key: RunKey) -> None:
+        """Give a lease back without a result, unless one waits to be written."""
+        if key.digest in self._unsaved:
+            return
+        try:
+            self.store.release(key)
+        except StoreError as error:
+            self._pause(error)
+
+    def keep(self, key: RunKey, result: RunResult, details: Details) -> RunResult:
+        """Keep a run that was just trained, and return the one that counts."""
+        self._unsaved[key.digest] = (key, result, details)
+        if self._is_paused():
+            return result
+        try:
+            return self._save()[key.digest]
+        except StoreError as error:
+            self._pause(error)
+            return result
+
+    def close(self) -> None:
+        """Write what is left, and close the store."""
+        if self._store is None:
+            return
+        try:
+            self._save()
+        except StoreError as error:
+            self.tell(f"{len(self._unsaved)} training runs of this session are lost: {error}")
+        finally:
+            self._store.close()
+
+    def _newest(self, key: RunKey, *, mine: bool) -> RunResult | None:
+        return next((run for run in self.store.found(key, mine=mine) if self.holds(run.record)), None)
+
+    def _replaced(self, key: RunKey) -> str | None:
+        """Id of the run that is there and was not good enough to reuse."""
+        if not (self.rerun or self.retry_failed):
+            return None
+        newest = self._newest(key, mine=False)
+        return newest.id if newest is not None and (self.rerun or newest.failed) else None
+
+    def _save(self) -> dict[str, RunResult]:
+        """Write all that waits, oldest first; what could be written is off the list, whatever happens then."""
+        kept = {}
+        for digest, (key, result, details) in list(self._unsaved.items()):
+            kept[digest] = self.store.put(key, result, details=details, instead_of=self._replaced(key))
+            del self._unsaved[digest]
+        self.trouble = None
+        return kept
+
+    def _is_paused(self) -> bool:
+        return time.monotonic() < self._again_at
+
+    def _pause(self, error: StoreError) -> None:
+        if self.trouble is None:
+            self.news.append(f"{_first_line(error)} {_HELD}")
+            self.tell(f"warning: {self.news[-1]}")
+        self.trouble = _first_line(error)
+        self._again_at = time.monotonic() + _PAUSE_SECONDS
+
+
+def _first_line(error: StoreError) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,160 @@
+"""Files that training runs keep: by content once their run has ended, in a folder of the run before."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from pytest_mlops.store.schema import artifacts, objects
+
+_FORGOTTEN_SECONDS = 7 * 86400
+"""After so long what nobody knows is taken for the rest of a killed process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file that a run left, not stored yet."""
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+class Artifacts:
+    """The files of one store. Rows and files change in one writing transaction, so no other process is between them.
+
+    Parameters
+    ----------
+    folder : Path
+        ``objects/ab/abcdef...`` has the contents, ``running/`` the folders of runs that train.
+    keep : int
+        Bytes of contents to keep: the least recently used ones go first.
+    """
+
+    def __init__(self, folder: Path, *, keep: int) -> None:
+        self._folder = folder.absolute()  # the training function may change the working directory
+        self._keep = keep
+
+    def running(self, key: str, owner: str) -> Path:
+        """Where the run of that key writes while ``owner`` trains it."""
+        return self._folder / "running" / f"{key[:20]}.{owner}"
+
+    def found(self, folder: Path) -> list[Artifact]:
+        """What a run left in its folder. Links are left out: they lead elsewhere."""
+        return [
+            Artifact(
+                name=file.relative_to(folder).as_posix(),
+                path=file,
+                sha256=_sha256(file),
+                size=file.stat().st_size,
+            )
+            for file in _files(folder)
+        ]
+
+    def add(self, connection: sa.Connection, run: int, found: Iterable[Artifact]) -> None:
+        """Store them under the number of their run.
+
+        The files stay in the run's folder too, until it is discarded: if the transaction fails, it can be tried again.
+        """
+        now = time.time()
+        for artifact in found:
+            _link(artifact.path, self.path(artifact.sha256))
+            row = insert(objects).values(sha256=artifact.sha256, size=artifact.size, used=now)
+            connection.execute(
+                row.on_conflict_do_update(index_elements=["sha256"], set_={"used": row.excluded.used})
+            )
+            connection.execute(
+                sa.insert(artifacts).values(
+                    run=run, name=artifact.name, sha256=artifact.sha256, size=artifact.size
+                )
+            )
+
+    def prune(self, connection: sa.Connection) -> None:
+        """Remove contents that no run has, and the least recently used ones while they are too much together."""
+        used = sa.select(artifacts.c.sha256)
+        unused = sa.select(objects.c.sha256).where(objects.c.sha256.not_in(used))
+        for sha256 in connection.execute(unused).scalars().all():
+            self._remove(connection, sha256)
+        total = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(objects.c.size), 0))).scalar_one()
+        if total <= self._keep:
+            return
+        for row in connection.execute(sa.select(objects).order_by(objects.c.used)).all():
+            if total <= self._keep:
+                return
+            self._remove(connection, row.sha256)
+            total -= row.size
+
+    def path(self, sha256: str) -> Path:
+        """Where a content lies, if it is kept."""
+        return self._folder / "objects" / sha256[:2] / sha256
+
+    def discard(self, folder: Path) -> None:
+        """Remove a run's folder with all that is left in it."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self, living: set[str]) -> None:
+        """Remove folders that killed processes left long ago; ``living`` are the owners of leases."""
+        with suppress(OSError):
+            for folder in (self._folder / "running").iterdir():
+                if _is_old(folder) and folder.suffix.removeprefix(".") not in living:
+                    self.discard(folder)
+
+    def forgotten(self) -> list[str]:
+        """Contents that lie there for long; a kill in the middle of ``put`` may have left one without a row."""
+        return [file.name for file in self._folder.glob("objects/??/*") if _is_old(file)]
+
+    def drop(self, connection: sa.Connection, contents: Iterable[str]) -> None:
+        """Remove those of the contents that have no row."""
+        for sha256 in contents:
+            known = sa.select(objects.c.sha256).where(objects.c.sha256 == sha256)
+            if connection.execute(known).one_or_none() is None:
+                self._remove(connection, sha256)
+
+    def _remove(self, connection: sa.Connection, sha256: str) -> None:
+        connection.execute(sa.delete(objects).where(objects.c.sha256 == sha256))
+        with suppress(OSError):  # another hand removed it, which is what was wanted
+            self.path(sha256).unlink()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(root, name)
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _link(file: Path, place: Path) -> None:
+    """A second name for the same file: there whole or not at all. Read-only, so that no careless reader spoils it."""
+    if place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    file.chmod(0o444)
+    try:
+        place.hardlink_to(file)
+    except OSError:  # a file system without links
+        beside = place.with_suffix(".part")
+        shutil.copyfile(file, beside)
+        beside.replace(place)
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(OSError):
+        return time.time() - path.stat().st_ctime > _FORGOTTEN_SECONDS
+    return False

@@ -1,0 +1,115 @@
+"""State of the user's modules: every training run starts with what they held, as in a process of its own.
+
+Kept and put back: names that the function's code reads, and lists, dicts, sets and the user's own objects behind them.
+Caches of ``functools`` are emptied. Arrays, tensors and weights among them are not copied: a run that changes one fails.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from types import FunctionType, ModuleType
+from typing import Any
+
+from pytest_mlops import fingerprint
+from pytest_mlops.fingerprint.party import source_file
+from pytest_mlops.fingerprint.slots import Slot, is_code
+from pytest_mlops.training.data import protected
+
+_MOST = 200_000
+"""Containers and items that are looked through; what lies beyond is left alone."""
+
+
+@contextmanager
+def module_state_kept(function: Callable[..., Any]) -> Iterator[None]:
+    """Put the state that ``function`` reads outside itself back at the end of the block.
+
+    A registry that a module fills when it is imported stays filled: the module will not be imported again.
+
+    Raises
+    ------
+    DataError
+        If an array, tensor or weight that all runs share was changed in place.
+    """
+    shared = fingerprint.shared_state(function)
+    for cache in shared.caches:
+        cache.cache_clear()
+    values = {slot.label: _read(slot) for slot in shared.slots.values()}
+    containers = list(_containers(list(values.values())))
+    kept = [(container, _contents(container)) for container in containers]
+    imported = _first_party_modules()
+    with ExitStack() as protection:
+        for slot in shared.slots.values():
+            protection.enter_context(protected(values[slot.label], named=slot.label))
+        try:
+            yield
+        finally:
+            if _first_party_modules() <= imported:
+                for container, before in kept:
+                    _put_back(container, before)
+            for slot in shared.slots.values():
+                if _read(slot) is not values[slot.label]:
+                    slot.write(values[slot.label])
+
+
+_NOTHING = object()
+
+
+def _read(slot: Slot) -> Any:
+    with suppress(LookupError, ValueError):  # a name that is not bound (yet)
+        return slot.read()
+    return _NOTHING
+
+
+def _first_party_modules() -> set[str]:
+    return {name for name, module in list(sys.modules.items()) if source_file(module) is not None}
+
+
+def _containers(values: list[Any]) -> Iterator[Any]:
+    """What can change, reachable through containers and the user's own objects; each once."""
+    seen: set[int] = set()
+    todo = [value for value in values if value is not _NOTHING]
+    while todo and len(seen) < _MOST:
+        item = todo.pop()
+        if isinstance(item, str | bytes | int | float | type(None)) or is_code(item) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, dict):
+            todo.extend(item.values())
+        elif isinstance(item, list | tuple | set | frozenset | deque):
+            todo.extend(item)
+        elif _is_users_object(item):
+            item = vars(item)
+            todo.extend(item.values())
+        if isinstance(item, list | dict | set | deque | bytearray):
+            yield item
+
+
+def _is_users_object(item: object) -> bool:
+    return (
+        not isinstance(item, ModuleType | FunctionType)
+        and hasattr(item, "__dict__")
+        and source_file(sys.modules.get(type(item).__module__)) is not None
+    )
+
+
+def _contents(container: Any) -> Any:
+    return list(container.items()) if isinstance(container, dict) else list(container)
+
+
+def _put_back(container: Any, before: list[Any]) -> None:
+    now = _contents(container)
+    if len(now) == len(before) and all(_same(a, b) for a, b in zip(now, before, strict=True)):
+        return
+    container.clear()
+    (container.update if isinstance(container, dict | set) else container.extend)(before)
+
+
+def _same(now: Any, before: Any) -> bool:
+    if (
+        isinstance(now, tuple) and isinstance(before, tuple) and len(now) == len(before) == 2
+    ):  # an item of a dict
+        return now[0] is before[0] and now[1] is before[1]
+    return now is before

@@ -12,6 +12,7 @@
      +- MetricError               what a training function returned is not a set of named numbers
      +- RunError                  the training function used ``run`` in a way that cannot work
      +- SettingError              an option with a value that it cannot have
+     +- SmokeError                an arm that cannot run, found in a smoke run before anything was paid
      +- GuardError                a gate that would be green without the evidence for it
      +- MissingPackageError       an optional package that is not installed (also an ImportError)
      +- StoreError                the store cannot be opened, read or written
@@ -93,6 +94,12 @@ class SettingError(MlopsError):
     """An option with a value that it cannot have."""
 
     slug = "setting"
+
+
+class SmokeError(MlopsError):
+    """An arm that cannot run, found in a smoke run before anything was paid."""
+
+    slug = "smoke"
 
 
 class GuardError(MlopsError):

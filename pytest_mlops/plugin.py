@@ -6,6 +6,7 @@ Imported in every pytest session of every user: at the top only what is as light
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -22,6 +23,7 @@ pytest_plugins = ["pytest_mlops.fixtures"]
 FIXTURES = frozenset({"arm"})
 """A test that uses one of these is a gate."""
 
+_SMOKE = "--mlops-smoke"
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
@@ -40,9 +42,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer every option of settings.py on the command line and in the configuration."""
     group = parser.getgroup("mlops", "model-quality gates (pytest-mlops)")
     group.addoption("--mlops", action="store_true", help="run gates: train until their claims are decided")
+    group.addoption(
+        _SMOKE,
+        action="store_true",
+        dest="mlops_smoke_only",
+        help="try gates out: run each arm once, on two batches of every loader, uncaptured; nothing is stored, no verdict",
+    )
     for option in OPTIONS:
         described = f"{option.help} (default: {option.written_default})".replace("%", "%%")
-        if option.type is bool:
+        if option.flag == _SMOKE:  # the plain flag is taken, so each choice is a flag of its own
+            for choice in option.choices:
+                flag = f"{_SMOKE}={choice}"
+                group.addoption(
+                    flag, dest=option.ini, action="store_const", const=choice, default=None, help=described
+                )
+        elif option.type is bool:
             group.addoption(
                 option.flag, dest=option.ini, action="store_const", const=True, default=None, help=described
             )
@@ -61,7 +75,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Watch imports from the first conftest on: what trains is what was imported, whatever is saved later."""
-    if early_config.known_args_namespace.mlops:
+    options = early_config.known_args_namespace
+    if options.mlops or options.mlops_smoke_only:
         _watch(early_config)
 
 
@@ -74,6 +89,7 @@ def _watch(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; under ``--mlops`` start the session."""
+    config.option.mlops = config.option.mlops or config.option.mlops_smoke_only
     words = ", ".join(f"{option.name}={option.default!r}" for option in OPTIONS if not option.of_session)
     config.addinivalue_line(
         "markers",
@@ -94,11 +110,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.add_cleanup(sigterm_as_interrupt())
     if not hasattr(config, "workerinput") and not _only_shows(config):
-        from pytest_mlops.session.reporting import Reporting
+        config.pluginmanager.register(_reporting(config, session, settings), "mlops-reporting")
 
-        config.pluginmanager.register(
-            Reporting(config, session, config.rootpath / settings.report), "mlops-reporting"
-        )
+
+def _reporting(config: pytest.Config, session: Session, settings: Settings) -> object:
+    from pytest_mlops.session.reporting import Reporting
+    from pytest_mlops.session.smoke import SmokeReporting
+
+    if session.smoke is not None:
+        return SmokeReporting()
+    return Reporting(config, session, config.rootpath / settings.report)
 
 
 def _only_shows(config: pytest.Config) -> bool:
@@ -124,10 +145,13 @@ def _configured(config: pytest.Config, option: Option) -> object:
 def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops.executors.inline import InlineExecutor
     from pytest_mlops.fingerprint import Tree
+    from pytest_mlops.session.budget import Budget
+    from pytest_mlops.session.command import of_session
     from pytest_mlops.session.keeping import Keeping
     from pytest_mlops.session.laboratory import Laboratory, open_sqlite
-    from pytest_mlops.session.reporting import line_writer, live_output
+    from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
     from pytest_mlops.session.session import Session
+    from pytest_mlops.session.smoke import Smoke
 
     tell = line_writer(config)
     tree = Tree(config.rootpath)
@@ -150,8 +174,15 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
         tell=tell,
         root=config.rootpath,
         look_again=tree.look_again,
+        budget=Budget(seconds=settings.budget_seconds),
     )
-    return Session(laboratory=laboratory, progress=tell)
+    smoke = Smoke(laboratory=laboratory, say=tell, uncaptured=lambda: capture_suspended(config))
+    return Session(
+        laboratory=laboratory,
+        progress=tell,
+        smoke=smoke if config.option.mlops_smoke_only else None,
+        go_on=partial(of_session, config),
+    )
 
 
 # --- gates
@@ -285,13 +316,15 @@ def _watched(session: Session) -> Generator[None, object, object]:
     try:
         return (yield)
     except (Exception, pytest.fail.Exception) as error:
-        from pytest_mlops.session.reporting import without_our_frames
+        from pytest_mlops.session.reporting import users_frames_only, without_our_frames
 
         for note in session.evidence():
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
         if isinstance(error, MlopsError):
             without_our_frames(error)
+        if session.smoke is not None:
+            users_frames_only(error)
         raise
 
 
@@ -306,6 +339,9 @@ def pytest_runtest_makereport(
         return report
     from pytest_mlops.session.reporting import properties, refuse_green, to_plain
 
+    if session.smoke is not None:
+        _smoked(session, item, call, report)
+        return report
     refuse_green(item, report, session)
     if call.when == "teardown":
         record = session.end()
@@ -313,3 +349,16 @@ def pytest_runtest_makereport(
             report.user_properties = [*report.user_properties, *properties(record)]
             report.mlops = to_plain(record)  # type: ignore[attr-defined]  # travels from xdist workers with the report
     return report
+
+
+def _smoked(
+    session: Session, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    from pytest_mlops.session.smoke import ignore_xfail
+
+    assert session.smoke is not None
+    if session.gate is not None and (session.gate.is_gate or session.gate.hearings):
+        ignore_xfail(item, call, report)
+        report.mlops_smoked = session.smoke.ran()  # type: ignore[attr-defined]  # travels from xdist workers
+    if call.when == "teardown":
+        session.end()

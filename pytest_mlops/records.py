@@ -59,6 +59,21 @@ class RunSpec:
     """Folder for ``run.artifact``; made when first used."""
     root: Path | None = None
     """Folder of the project: what the run reads and imports below it is noted; None takes no notes."""
+    smoke: bool = False
+    """Whether this is a smoke run: ``run.loader`` stops after two batches a pass, and nothing of it is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Returned:
+    """What came back from a run, a smoke run above all: names and no values, since two batches train nothing."""
+
+    names: tuple[str, ...]
+    """Metrics that came back, in order."""
+    yes_no: frozenset[str]
+    """Names of the metrics that were handed in as bools."""
+    shortened: bool = False
+    """Whether anything was left out: a loader stopped early, or the function read ``run.smoke``."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

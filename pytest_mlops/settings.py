@@ -101,6 +101,45 @@ def _any_of(*choices: str) -> Callable[[Any], bool]:
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
+_TIMES = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
+_TIME = re.compile("".join(rf"(?:(\d+(?:\.\d+)?) ?{unit})? ?" for unit in _TIMES))
+
+
+def seconds_of(text: str) -> float | None:
+    """Seconds of a time as users write it, infinity for ``off`` and ``0``; None if it is no time.
+
+    Examples
+    --------
+    >>> [seconds_of(text) for text in ("90s", "1h30min", "1d", "off", "0", "an hour", "90")]
+    [90.0, 5400.0, 86400.0, inf, inf, None, None]
+    """
+    if text in ("off", "0"):
+        return math.inf
+    found = _TIME.fullmatch(text)
+    numbers = found.groups() if found is not None else ()
+    total = sum(
+        float(number) * unit for number, unit in zip(numbers, _TIMES.values(), strict=False) if number
+    )
+    return total if total > 0 else None
+
+
+def time_text(seconds: float) -> str:
+    """Seconds as an option of time, rounded up to what a person would write.
+
+    Examples
+    --------
+    >>> [time_text(seconds) for seconds in (42, 100, 3600, 5000, 40000, math.inf)]
+    ['1min', '2min', '1h', '1h30min', '12h', 'off']
+    """
+    if math.isinf(seconds):
+        return "off"
+    minutes = math.ceil(seconds / 60)
+    if minutes > 30:
+        minutes = math.ceil(minutes / 30) * 30 if minutes <= 240 else math.ceil(minutes / 60) * 60
+    hours, rest = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{rest}min" if rest or not hours else "")
+
+
 def _is_device(value: str) -> bool:
     kind, colon, index = value.partition(":")
     return kind in _DEVICES and (not colon or (kind != "auto" and index.isdecimal()))
@@ -183,6 +222,16 @@ OPTIONS: tuple[Option, ...] = (
         expected="a whole number from 1 to 1024",
     ),
     Option(
+        name="smoke",
+        type=str,
+        default="auto",
+        help="try an arm out on two batches of each loader before its first training run: auto does where that is short, "
+        "because its code asks for run.loader or run.smoke",
+        check=_any_of("auto", "off"),
+        expected="",
+        choices=("auto", "off"),
+    ),
+    Option(
         name="executor",
         type=str,
         default="auto",
@@ -200,6 +249,16 @@ OPTIONS: tuple[Option, ...] = (
         "in pytest's root folder",
         check=lambda value: True,
         expected="a URL such as sqlite:///runs.sqlite",
+        of_session=True,
+    ),
+    Option(
+        name="budget",
+        type=str,
+        default="1h",
+        help="wall time that a session may spend on training: no training run starts that is not expected to finish in it; "
+        "what stops there is UNDECIDED and goes on next time; 0 or off is no limit",
+        check=lambda value: seconds_of(value) is not None,
+        expected="a time with its unit, e.g. 90s, 30min, 2h, 1d, 1h30min; or 0, off",
         of_session=True,
     ),
     Option(
@@ -256,8 +315,10 @@ class Settings:
     amp: str
     deterministic: str
     threads: int
+    smoke: str
     executor: str
     store: str
+    budget: str
     keep: str
     retry_failed: bool
     rerun: bool
@@ -271,6 +332,11 @@ class Settings:
             )
         if not (math.isfinite(self.alpha) and self.alpha < self.power):
             raise SettingError(f"power = {self.power} must be above alpha = {self.alpha}")
+
+    @property
+    def budget_seconds(self) -> float:
+        """The budget in seconds, infinity for none."""
+        return seconds_of(self.budget) or math.inf
 
 
 assert {f.name for f in fields(Settings)} == set(BY_NAME), "Settings and OPTIONS name the same options"

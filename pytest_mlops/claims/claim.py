@@ -133,7 +133,8 @@ class Claim:
         return asking.ask(self)
 
     def __bool__(self) -> bool:
-        return self.judgement().passed
+        judgement = self.judgement()
+        return judgement.passed or judgement.smoked  # a smoke run goes on to the test's next line
 
     def __repr__(self) -> str:
         return self.statement

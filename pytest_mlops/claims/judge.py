@@ -35,6 +35,8 @@ class Ended(StrEnum):
     """A training run before the deciding look failed; no seed is dropped in silence."""
     RUN_OUT = "run out"
     """No further pair can be had: recorded results end. An interruption is no stop."""
+    SMOKED = "smoked"
+    """Nothing was judged: the arms ran once in a smoke run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,11 @@ class Judgement:
     def passed(self) -> bool:
         """Whether the claim holds: only PASS is true."""
         return self.verdict == Verdict.PASS
+
+    @property
+    def smoked(self) -> bool:
+        """Whether there is no verdict because the session only tries the arms out."""
+        return self.ended is Ended.SMOKED
 
     @property
     def open(self) -> bool:
@@ -312,6 +319,11 @@ def _combine(
         remedy=None if verdict == Verdict.PASS else _remedy(shown, claim, test),
         identical=identical,
     )
+
+
+def no_verdict() -> Judgement:
+    """What a claim gets whose arms only ran in smoke runs."""
+    return Judgement(verdict=Verdict.UNDECIDED, ended=Ended.SMOKED, reason="smoke: no verdict", n=0)
 
 
 def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:

@@ -12,6 +12,14 @@ from pytest_mlops.records import Details, RunKey, RunResult, RunSpec
 _NO_DETAILS = Details()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What one finished run took: the price of the next one."""
+
+    key: RunKey
+    seconds: float
+
+
 class Store(Protocol):
     """Where finished training runs are kept, so that none is trained twice.
 
@@ -42,6 +50,14 @@ class Store(Protocol):
         Of the same key and record the first one to arrive stays: of two sessions that trained it, both get the
         first one's result, so that they judge on the same numbers. The run of the id ``instead_of`` is removed.
         """
+        ...
+
+    def past(self, function: str) -> Sequence[Past]:
+        """What the last few good runs of that function (``RunKey.function``) took, newest first."""
+        ...
+
+    def seeds(self, key: RunKey) -> frozenset[int]:
+        """The seeds under which the experiment of that key is finished, failed runs too; its own seed has no say."""
         ...
 
     def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:

@@ -10,6 +10,7 @@ from pytest_mlops.fingerprint.code import Code, fingerprint, shared_state
 from pytest_mlops.fingerprint.content import path_content, path_parts
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
+from pytest_mlops.fingerprint.reach import reads_any
 from pytest_mlops.fingerprint.tree import Tree, is_of_the_project, listing, modules
 from pytest_mlops.fingerprint.values import describe
 from pytest_mlops.fingerprint.watch import imports_heard, watch_imports
@@ -27,6 +28,7 @@ __all__ = [
     "modules",
     "path_content",
     "path_parts",
+    "reads_any",
     "shared_state",
     "versions",
     "watch_imports",

@@ -46,6 +46,10 @@ class Session(msgspec.Struct, kw_only=True):
     """Seconds spent inside training functions in this session."""
     saved_seconds: float = 0.0
     """Seconds that the reused runs had taken when they were trained."""
+    spent_seconds: float = 0.0
+    """Wall time spent on training: counts against the budget."""
+    budget: str | None = None
+    """What a session may spend on training, as the option says it, e.g. ``1h``; null for no limit."""
 
 
 class Gate(msgspec.Struct, kw_only=True):
@@ -210,5 +214,7 @@ class GateRecord(msgspec.Struct, kw_only=True):
     reused: Count = 0
     train_seconds: float = 0.0
     saved_seconds: float = 0.0
+    spent_seconds: float = 0.0
+    budget: str | None = None
     device: str | None = None
     precision: str | None = None

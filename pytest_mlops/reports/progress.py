@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mlops.reports.figures import finite
-from pytest_mlops.reports.text import duration, printable
+from pytest_mlops.reports.text import duration, plural, printable
 
 _WIDTH = 80
 
@@ -71,6 +71,61 @@ def progress_line(
     cells.append("reused" if reused else duration(seconds))
     whole = "  ".join([head, both, *cells])
     return whole if len(whole) <= _WIDTH else "  ".join([head, *cells])
+
+
+def price_line(
+    *,
+    pair: int,
+    took: float,
+    runs: tuple[int, int, int],
+    seconds: tuple[float, float],
+    on_gpu: bool,
+    left: float,
+) -> str:
+    """One line about what a claim may cost, after its first pair that was trained.
+
+    Parameters
+    ----------
+    pair : int
+        Number of that pair, from 1.
+    took : float
+        Seconds it took.
+    runs : tuple of int
+        Training runs until the claim is decided: at least, on average, at most.
+    seconds : tuple of float
+        Wall time of the fewest and of the most of them.
+    on_gpu : bool
+        Whether they hold a GPU.
+    left : float
+        Seconds left of the session's budget, infinity for no limit.
+
+    Returns
+    -------
+    str
+        Printable text without a line end.
+
+    Examples
+    --------
+    >>> numbers = dict(runs=(8, 20, 58), seconds=(160, 1160), on_gpu=True, left=3000.0)
+    >>> price_line(pair=1, took=41.0, **numbers)[:64]
+    '  price: pair 1 took 41 s; to decide: 8 to 58 more training runs'
+    >>> price_line(pair=1, took=41.0, **numbers)[65:]
+    '(20 on average), 2 min 40 s to 19 min 20 s, 0.044 to 0.32 GPU-hours; budget left 50 min 0 s'
+    """
+    least, average, most = runs
+    count = (
+        f"{least} to {plural(most, 'more training run')}"
+        if least < most
+        else plural(most, "more training run")
+    )
+    if least < average < most:
+        count += f" ({average} on average)"
+    time = [duration(value) for value in dict.fromkeys(seconds)]
+    text = f"  price: pair {pair} took {duration(took)}; to decide: {count}"
+    text += f", {' to '.join(time)}"
+    if on_gpu:
+        text += f", {' to '.join(f'{value / 3600:.2g}' for value in dict.fromkeys(seconds))} GPU-hours"
+    return text + ("" if left == float("inf") else f"; budget left {duration(left)}")
 
 
 def _number(value: float | None, missing: str, *, sign: str = "") -> str:

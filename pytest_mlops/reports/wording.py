@@ -83,9 +83,12 @@ def cost_line(report: Report) -> str:
     """What the session cost and what the store saved."""
     s = report.session
     total = s.trained + s.reused
+    spent = f"{duration(s.train_seconds)} spent"
+    if s.budget is not None:
+        spent = f"{duration(s.spent_seconds)} spent of a budget of {printable(s.budget)}"
     return (
         f"{plural(total, 'training run')}: {runs(s.trained, s.reused)}; "
-        f"{duration(s.train_seconds)} spent, {duration(s.saved_seconds)} saved"
+        f"{spent}, {duration(s.saved_seconds)} saved"
     )
 
 

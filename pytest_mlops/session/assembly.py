@@ -76,6 +76,8 @@ class Assembly:
                 reused=sum(r.reused for r in records),
                 train_seconds=sum(r.train_seconds for r in records),
                 saved_seconds=sum(r.saved_seconds for r in records),
+                spent_seconds=sum(r.spent_seconds for r in records),
+                budget=next((r.budget for r in records if r.budget), None),
             ),
             gates=[r.gate for r in records],
             claims=[claim for r in records for claim in r.claims],

@@ -58,6 +58,8 @@ def gate_record(gate: Gate) -> model.GateRecord:
         reused=sum(bill.reused for bill in bills),
         train_seconds=sum(bill.train_seconds for bill in bills),
         saved_seconds=sum(bill.saved_seconds for bill in bills),
+        spent_seconds=sum(bill.spent_seconds for bill in bills),
+        budget=gate.settings.budget if math.isfinite(gate.settings.budget_seconds) else None,
         device=places[0].device if places else None,
         precision=places[0].amp if places else None,
     )
@@ -91,7 +93,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         collapse_bound=collapse_bound(judgement.n, alpha)
         if judgement is not None and judgement.passed
         else None,
-        remedy=judgement.remedy if judgement is not None else None,
+        remedy=hearing.go_on or (judgement.remedy if judgement is not None else None),
         trained=hearing.bill.trained,
         reused=hearing.bill.reused,
         why=hearing.bill.reasons(),
@@ -219,6 +221,8 @@ def _messages(gate: Gate) -> Iterable[model.Message]:
     """What the store and training runs wanted the user to know, each once."""
     seen = set()
     for hearing in gate.hearings:
+        for text in hearing.warnings:
+            yield model.Message(level="warning", text=text, test=gate.test)
         yield from (model.Message(level="warning", text=text) for text in hearing.bill.messages)
         labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
         for name, results in hearing.outcomes:

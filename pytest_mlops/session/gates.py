@@ -24,6 +24,10 @@ class Hearing:
     judgement: Judgement | None = None
     error: str | None = None
     """Why it could not be judged: the first line of what was raised."""
+    go_on: str | None = None
+    """How to go on with what was interrupted or stopped at the budget."""
+    warnings: list[str] = field(default_factory=list)
+    """What the user should know of it, beside the verdict."""
     bill: Bill = field(default_factory=Bill)
     seconds: float = 0.0
     prepared: list[Prepared] = field(default_factory=list)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +14,25 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
 from pytest_mlops.claims.ports import Executor, Lost
-from pytest_mlops.claims.seeds import block
+from pytest_mlops.claims.seeds import SEEDS, block
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Details, Failure, RunKey, RunResult, RunSpec
+from pytest_mlops.records import Details, Failure, Returned, RunKey, RunResult, RunSpec
+from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.session.declared import DeclaredData, parts_of, short_hash
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.settings import Settings
-from pytest_mlops.training.place import Place, environment, resolve_place
+from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
+from pytest_mlops.training.smoke import Trouble, smoke_quietly
 
 if TYPE_CHECKING:
     from pytest_mlops.store.sql import SqlStore
 
 PROTOCOL = 1
 """Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
+
+SMOKE_SEED = SEEDS - 1
+"""Seed of a smoke run. Files that a function names by its seed, checkpoints above all, are then nobody else's."""
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
@@ -66,6 +72,10 @@ class Bill:
     reused: int = 0
     train_seconds: float = 0.0
     saved_seconds: float = 0.0
+    spent_seconds: float = 0.0
+    """Wall time, all that goes with training included."""
+    refused: Prepared | None = None
+    """The arm whose next run the budget did not allow."""
     messages: list[str] = field(default_factory=list)
     """What the user should know of the store."""
     why: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -95,6 +105,8 @@ class Laboratory:
         Folder of the project; runs note what they read and import below it.
     look_again : callable
         Called when a claim begins: files may have changed since the last one.
+    budget : Budget, optional
+        What training may cost.
     """
 
     keeping: Keeping
@@ -102,10 +114,15 @@ class Laboratory:
     tell: Callable[[str], None] = print
     root: Path | None = None
     look_again: Callable[[], None] = lambda: None
+    budget: Budget = field(default_factory=Budget)
+    _durations: Durations = field(init=False)
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
     _data: DeclaredData = field(default_factory=DeclaredData)
     _reasons: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._durations = Durations(look_up=lambda function: self.keeping.store.past(function))
 
     @property
     def executor(self) -> Executor:
@@ -114,8 +131,17 @@ class Laboratory:
             self._executor = self.open_executor()
         return self._executor
 
-    def prepare(self, arm: Arm, settings: Settings) -> Prepared:
+    def prepare(self, arm: Arm, settings: Settings, *, anywhere: bool = False) -> Prepared:
         """Resolve an arm's device, data and key. Its code is read now, so that a patched constant is seen.
+
+        Parameters
+        ----------
+        arm : Arm
+            One that trains.
+        settings : Settings
+            Of the gate.
+        anywhere : bool
+            Whether the CPU will do where the device is not there.
 
         Raises
         ------
@@ -125,7 +151,8 @@ class Laboratory:
         source = arm.source
         assert isinstance(source, Training)
         self.look_again()
-        place = resolve_place(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
+        resolve = resolve_place_or_cpu if anywhere else resolve_place
+        place = resolve(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
         deterministic = settings.deterministic == "on" or (
             settings.deterministic == "auto" and place.device == "cpu"
         )
@@ -161,11 +188,46 @@ class Laboratory:
             ),
         )
 
-    def runs(self, wanted: Sequence[Wanted], bill: Bill) -> list[RunResult | None]:
+    def expected(self, prepared: Prepared) -> float | None:
+        """Seconds that one run of the arm is expected to take; None if nothing like it is known."""
+        return self._durations.expected(prepared.key)
+
+    def missing(self, prepared: Prepared, places: range) -> int:
+        """How many runs at these places of the arm's seeds would have to be trained."""
+        finished = self.keeping.store.seeds(prepared.key)
+        return sum(prepared.seeds[place] not in finished for place in places)
+
+    def has_finished(self, prepared: Prepared) -> bool:
+        """Whether the store has any run of the arm, a failed one too."""
+        return bool(self.keeping.store.seeds(prepared.key))
+
+    def finished(self, prepared: Prepared) -> RunResult | None:
+        """One of the arm's good runs in the store, if there is any."""
+        seeds = self.keeping.store.seeds(prepared.key)
+        for index, seed in enumerate(prepared.seeds):
+            found = self.keeping.known(prepared.key_at(index)) if seed in seeds else None
+            if found is not None and not found.failed:
+                return found
+        return None
+
+    def smoke(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
+        """Try a prepared arm out, captured, under its smoke seed."""
+        spec = replace(spec_of(prepared, 0), key=replace(prepared.key, seed=smoke_seed(prepared)))
+        with self._paid(bill):
+            return smoke_quietly(spec)
+
+    def runs(
+        self,
+        wanted: Sequence[Wanted],
+        bill: Bill,
+        *,
+        look: Callable[[Arm, RunResult], None] | None = None,
+    ) -> list[RunResult | None]:
         """The finished runs that are wanted, in that order; ``bill`` gets what they cost.
 
         What another session is training is waited for last, so that two sessions share the work. Once a run failed, no
-        other one is trained or waited for: None stands for those.
+        other one is trained or waited for: None stands for those. So it is once the budget refused one: ``bill`` says which.
+        Whatever ``look`` raises about a run ends it too.
         """
         runs: list[RunResult | None] = [None] * len(wanted)
         holders: dict[int, str] = {}
@@ -174,13 +236,15 @@ class Laboratory:
             if isinstance(answer, str):
                 holders[place] = answer
                 continue
+            if look is not None and answer is not None:
+                look(one[0].arm, answer)
             runs[place] = answer
-            if answer.failed:
+            if answer is None or answer.failed:
                 break
         else:
             for place, holder in holders.items():
                 runs[place] = answer = self._after(wanted[place], holder, bill)
-                if answer.failed:
+                if answer is None or answer.failed:
                     break
         bill.messages += self.keeping.news
         self.keeping.news.clear()
@@ -191,13 +255,19 @@ class Laboratory:
         self.look_again()
         return sorted({path for run in runs for path in self.keeping.changed(run.record)})[:5]
 
-    def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str:
-        """The finished run, trained now if need be; a text says which other session trains it."""
+    def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str | None:
+        """The finished run, trained now if need be; a text says which other session trains it.
+
+        None where it would have to be trained, and the budget does not allow that.
+        """
         prepared, index = wanted
         key = prepared.key_at(index)
         known = self._reused(key, bill)
         if known is not None:
             return known
+        if not self.budget.allows(self.expected(prepared)):
+            bill.refused = prepared
+            return None
         holder = self.keeping.lease(key)
         if holder is not None:
             return holder
@@ -207,17 +277,20 @@ class Laboratory:
                 self.keeping.release(key)
                 return known
             reason = self._why(prepared, key)
-            known = self._train(prepared, key, index, reason)
+            with self._paid(bill):
+                known = self._train(prepared, key, index, reason)
         except BaseException:
             self.keeping.release(key)
             raise
+        if not known.failed:
+            self._durations.add(key, known.metrics.get("seconds", 0.0))
         bill.trained += 1
         bill.train_seconds += known.metrics.get("seconds", 0.0)
         bill.why.setdefault((prepared.arm.label, reason), []).append(key.seed)
         self._known[key.digest] = known
         return known
 
-    def _after(self, wanted: Wanted, holder: str, bill: Bill) -> RunResult:
+    def _after(self, wanted: Wanted, holder: str, bill: Bill) -> RunResult | None:
         """The finished run, once the session that trains it has finished, or is gone."""
         prepared, index = wanted
         self.tell(f"waiting for seed {prepared.seeds[index]} of {prepared.arm.label}: {holder} trains it")
@@ -247,23 +320,19 @@ class Laboratory:
             self._reasons[experiment] = why(key, prepared.details, self.keeping.store.kin(key))
         return self._reasons[experiment]
 
+    @contextmanager
+    def _paid(self, bill: Bill) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = time.perf_counter() - started
+            bill.spent_seconds += took
+            self.budget.spent += took
+
     def _train(self, prepared: Prepared, key: RunKey, index: int, reason: str) -> RunResult:
-        source = prepared.arm.source
-        assert isinstance(source, Training)
         said = no_run_of([key.seed]) if reason == SEEDS_ONLY else reason
-        spec = RunSpec(
-            key=key,
-            function=source.function,
-            given=_handed_over(source),
-            index=index,
-            data=prepared.data,
-            device=prepared.place.device,
-            amp=prepared.place.amp,
-            deterministic=prepared.deterministic,
-            threads=prepared.threads,
-            artifacts=self.keeping.store.artifacts(key),
-            root=self.root,
-        )
+        spec = replace(spec_of(prepared, index), artifacts=self.keeping.store.artifacts(key), root=self.root)
         reason = ""
         for _ in range(LOST_RETRIES + 1):
             self.executor.submit(spec)
@@ -285,6 +354,28 @@ class Laboratory:
         if self._executor is not None:
             self._executor.close()
         self.keeping.close()
+
+
+def smoke_seed(prepared: Prepared) -> int:
+    """The seed under which an arm is tried out: one that no claim trains, unless the arm names its seeds."""
+    return prepared.seeds[0] if prepared.arm.uses.seeds else SMOKE_SEED
+
+
+def spec_of(prepared: Prepared, index: int) -> RunSpec:
+    """The run of a prepared arm at one place of its seeds, without a folder for its artifacts."""
+    source = prepared.arm.source
+    assert isinstance(source, Training)
+    return RunSpec(
+        key=prepared.key_at(index),
+        function=source.function,
+        given=_handed_over(source),
+        index=index,
+        data=prepared.data,
+        device=prepared.place.device,
+        amp=prepared.place.amp,
+        deterministic=prepared.deterministic,
+        threads=prepared.threads,
+    )
 
 
 def _handed_over(training: Training) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -122,6 +123,19 @@ def line_writer(config: pytest.Config) -> Callable[[str], None]:
     return write_line
 
 
+@contextmanager
+def capture_suspended(config: pytest.Config) -> Iterator[None]:
+    """What is printed in the block goes to the terminal, whatever pytest captures."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        try:
+            yield
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()  # before pytest goes on in its own stream
+
+
 def live_output(config: pytest.Config) -> TextIO | None:
     """Where training runs print under ``pytest -s``; None while pytest captures."""
     return sys.stdout if config.getoption("capture") == "no" else None
@@ -137,6 +151,19 @@ def without_our_frames(error: BaseException) -> None:
         entry = entry.tb_next
     if last is not None:
         last.tb_next = None
+
+
+def users_frames_only(error: BaseException) -> None:
+    """Take our own frames out of a traceback: it leads from the test into the training function."""
+    entry = error.__traceback__
+    kept = [entry] if entry is not None else []  # Python puts the frame that raises again in front of it
+    while entry is not None:
+        if not entry.tb_frame.f_code.co_filename.startswith(_PACKAGE) and entry is not kept[0]:
+            kept.append(entry)
+        entry = entry.tb_next
+    for one, after in pairwise([*kept, None]):
+        if one is not None:
+            one.tb_next = after
 
 
 def to_plain(record: GateRecord) -> Any:

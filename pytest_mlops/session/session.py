@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from pytest_mlops.claims.arms import Arm, Arms, Recording
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
 from pytest_mlops.claims.judge import Judgement, judge
+from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import ClaimError, DataError, SettingError
-from pytest_mlops.records import RunResult
+from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.progress import claim_line, progress_line
+from pytest_mlops.reports.progress import claim_line, price_line, progress_line
+from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
-from pytest_mlops.settings import Settings
+from pytest_mlops.session.new_arms import NewArms
+from pytest_mlops.session.price import Price, price
+from pytest_mlops.session.smoke import Smoke
+from pytest_mlops.settings import Settings, time_text
 from pytest_mlops.stats import SequentialTest
 
 
@@ -26,6 +31,10 @@ from pytest_mlops.stats import SequentialTest
 def design(alpha: float, power: float, min_seeds: int, max_seeds: int) -> SequentialTest:
     """The sequential test of these options; boundaries are computed once."""
     return SequentialTest(alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds)
+
+
+_ROOM = 1.1
+"""Room in a budget that is proposed: training runs do not all take equally long."""
 
 
 class Session:
@@ -37,11 +46,25 @@ class Session:
         Gets training runs.
     progress : callable
         Takes one plain line for every finished pair.
+    smoke : Smoke, optional
+        Hears the claims of a session that only tries the arms out.
+    go_on : callable
+        From the node id of a gate, and a budget if it takes another, to the command that goes on with it.
     """
 
-    def __init__(self, *, laboratory: Laboratory, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        laboratory: Laboratory,
+        progress: Callable[[str], None],
+        smoke: Smoke | None = None,
+        go_on: Callable[..., str],
+    ) -> None:
+        self._go_on = go_on
         self._laboratory = laboratory
         self._progress = progress
+        self.smoke = smoke
+        self._new_arms = NewArms(laboratory=laboratory, say=progress)
         self.arms = Arms(self)
         self.gate: Gate | None = None
 
@@ -66,7 +89,10 @@ class Session:
             return None
         asked = gate.asked(since=0 if all_claims else gate.guarded)
         gate.guarded = len(gate.hearings)
-        return objection(asked, is_gate=gate.is_gate and not final)
+        is_gate = gate.is_gate and not final
+        if self.smoke is not None:  # no verdict, so nothing to guard but that claims are stated and asked
+            asked, is_gate = [one for one in asked if one.verdict is None], is_gate and not gate.hearings
+        return objection(asked, is_gate=is_gate)
 
     def made_a_gate(self) -> None:
         """The test asked for one of our fixtures while it ran, so it has to show something."""
@@ -79,7 +105,7 @@ class Session:
 
     def evidence(self) -> list[str]:
         """Evidence of every claim of the gate that was asked and did not PASS."""
-        if self.gate is None:
+        if self.gate is None or self.smoke is not None:
             return []
         record = convert.gate_record(self.gate)
         return [
@@ -91,7 +117,7 @@ class Session:
     def end(self) -> GateRecord | None:
         """The test is over: what it adds to the report; None if it is no gate and made no claim."""
         gate, self.gate = self.gate, None
-        if gate is None or not (gate.is_gate or gate.hearings):
+        if gate is None or self.smoke is not None or not (gate.is_gate or gate.hearings):
             return None
         return convert.gate_record(gate)
 
@@ -124,9 +150,15 @@ class Session:
         hearing.asked = True
         started = time.perf_counter()
         try:
-            hearing.judgement = self._hear(hearing, self.gate)
+            hearing.judgement = (
+                self._hear(hearing, self.gate) if self.smoke is None else self.smoke.hear(claim, self.gate)
+            )
+        except KeyboardInterrupt:
+            hearing.error = "interrupted"
+            hearing.go_on = f"Finished training runs are kept. Go on: {self._go_on(self.gate.test)}"
+            raise
         except BaseException as error:
-            hearing.error = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            hearing.error = str(error)
             raise
         finally:
             hearing.seconds += time.perf_counter() - started
@@ -146,11 +178,18 @@ class Session:
         sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
         hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
+        if settings.smoke == "auto":
+            self._new_arms.smoke(hearing)
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
-        while True:
-            pair = min(map(len, outcomes.values()))
+        priced = False
+        for pair in range(limit):
             before = (time.perf_counter(), hearing.bill.trained)
             self._next_pair(sources, outcomes, hearing)
+            if hearing.bill.refused is not None:
+                rest = price(self._laboratory, hearing.prepared, test, done=pair, most=limit)
+                hearing.go_on = self._go_on_after_budget(gate, rest)
+                reason = self._budget_reached(hearing.bill.refused, settings)
+                return judge(claim, outcomes, test, run_out=reason)
             judgement = judge(claim, outcomes, test)
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
@@ -158,6 +197,10 @@ class Session:
                 if pair == 0:
                     self._progress(claim_line(gate=gate.test, statement=claim.statement))
                 self._progress(_line(claim, judgement, outcomes, test, seconds=took, reused=reused))
+                if judgement.open and not (priced or reused):
+                    priced = True
+                    rest = price(self._laboratory, hearing.prepared, test, done=pair + 1, most=limit)
+                    self._say_price(rest, pair=pair + 1, took=took)
             if judgement.open and pair + 1 == limit:
                 judgement = judge(
                     claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
@@ -165,6 +208,34 @@ class Session:
             if not judgement.open:
                 self._check_unchanged(claim, outcomes)
                 return judgement
+        raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
+
+    def _say_price(self, rest: Price, *, pair: int, took: float) -> None:
+        if rest.runs[-1]:
+            line = price_line(
+                pair=pair,
+                took=took,
+                runs=rest.runs,
+                seconds=rest.seconds,
+                on_gpu=rest.on_gpu,
+                left=self._laboratory.budget.left,
+            )
+            self._progress(line)
+
+    def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
+        left, expected = self._laboratory.budget.left, self._laboratory.expected(refused)
+        if left <= 0 or expected is None:
+            return f"the budget of {settings.budget} is spent"
+        return (
+            f"{duration(left)} are left of the budget of {settings.budget}, and a training run of "
+            f"{refused.arm.label} takes about {duration(expected)}"
+        )
+
+    def _go_on_after_budget(self, gate: Gate, rest: Price) -> str:
+        """The command whose budget is enough for all that may be left."""
+        enough = max(rest.seconds[-1] * _ROOM, gate.settings.budget_seconds)
+        command = self._go_on(gate.test, budget=time_text(enough))
+        return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
 
     def _check_unchanged(self, claim: Claim, outcomes: Mapping[Arm, list[RunResult]]) -> None:
         """All runs of a claim have to be of one and the same project, or they are not comparable."""
@@ -189,7 +260,9 @@ class Session:
                 if source[pair].failed:
                     return
         ready = {arm: source for arm, source in sources.items() if isinstance(source, Prepared)}
-        runs = self._laboratory.runs([(prepared, pair) for prepared in ready.values()], hearing.bill)
+        look = partial(_look, hearing.claim) if pair == 0 else None
+        wanted = [(prepared, pair) for prepared in ready.values()]
+        runs = self._laboratory.runs(wanted, hearing.bill, look=look)
         for arm, run in zip(ready, runs, strict=True):
             if run is not None:
                 outcomes[arm].append(run)
@@ -200,6 +273,12 @@ class Session:
         prepared = self._laboratory.prepare(arm, settings)
         hearing.prepared.append(prepared)
         return prepared
+
+
+def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
+    """Find a misspelt name at once, and not after the other arms' first runs."""
+    if not run.failed:
+        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})
 
 
 def _line(

@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from pytest_mlops.claims.ports import Past
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, RunKey, RunResult
-from pytest_mlops.store import schema
+from pytest_mlops.store import past, schema
 from pytest_mlops.store.artifacts import Artifact, Artifacts
 from pytest_mlops.store.database import BUSY_SECONDS, Database
 from pytest_mlops.store.leases import EXPIRY_SECONDS, Leases
@@ -160,6 +161,16 @@ class SqlStore:
         self._leases.release(key.digest)
 
     # --- artifacts
+
+    def past(self, function: str) -> Sequence[Past]:
+        """What the last few good runs of that function took, newest first."""
+        with self._database.reading() as connection:
+            return past.past(connection, function)
+
+    def seeds(self, key: RunKey) -> frozenset[int]:
+        """The seeds under which the experiment of that key is finished."""
+        with self._database.reading() as connection:
+            return past.seeds(connection, key)
 
     def artifacts(self, key: RunKey) -> Path:
         """The folder in which the run of that key writes, if this store's session trains it."""

@@ -59,6 +59,21 @@ class StoreContract:
     def test_of_an_unknown_run_nothing_is_found(self, store: Store) -> None:
         assert list(store.found(a_key())) == []
 
+    def test_the_past_of_a_function_is_what_its_good_runs_took_newest_first(self, store: Store) -> None:
+        for seed, seconds in ((0, 3.0), (1, 4.0)):
+            store.put(a_key(seed), a_result(a_key(seed), metrics={"seconds": seconds}))
+        failed = a_result(a_key(2), metrics={"seconds": 0.1}, failure=Failure(kind="error", message="no"))
+        store.put(a_key(2), failed)
+        assert [(one.key.seed, one.seconds) for one in store.past(a_key().function)] == [(1, 4.0), (0, 3.0)]
+        assert list(store.past("m:other")) == []
+
+    def test_the_seeds_of_an_experiment_are_those_that_are_finished(self, store: Store) -> None:
+        failed = a_result(a_key(7), failure=Failure(kind="error", message="no"))
+        store.put(a_key(7), failed)
+        store.put(a_key(3), a_result(a_key(3)))
+        assert store.seeds(a_key()) == {3, 7}
+        assert store.seeds(replace(a_key(), parameters='{"lr": 1}')) == frozenset()
+
     def test_what_was_put_comes_back_equal(self, store: Store) -> None:
         key = a_key()
         result = a_result(

@@ -11,6 +11,7 @@ import hashlib
 import math
 import operator
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -23,14 +24,28 @@ from pytest_mlops.training.samples import Samples, read_samples
 from pytest_mlops.training.streams import global_generators_kept, reseed, stream
 
 
+class Enough(BaseException):
+    """Ends a smoke run that has taken long enough; no ``except Exception`` of a training function stops it."""
+
+
 class Passes:
     """How often each data object was shuffled in a run: the k-th pass over it is epoch k.
 
     Data is known by identity; a tuple or dict of arrays by its arrays, since ``(x, y)`` is a new tuple each
     epoch.
+
+    Parameters
+    ----------
+    most : int, optional
+        Batches after which every pass of a smoke run stops.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.deadline = math.inf
+        """Time of ``time.monotonic`` after which no pass begins: a loop that counts steps would go on for hours."""
+        self.shortened = False
+        """Whether a pass has stopped before its end: until then a smoke run is a training run, step by step."""
         self._numbers: dict[tuple[object, ...], int] = {}
         self._alive: dict[tuple[object, ...], list[Any]] = {}
         self._given = {True: 0, False: 0}
@@ -120,15 +135,27 @@ class Loader:
         return self._batch_size
 
     def __iter__(self) -> Iterator[Any]:
+        if time.monotonic() > self._passes.deadline:
+            raise Enough
         # The epoch begins here, not at the first batch: so this is no generator itself.
         epoch = self._passes.epoch(self._number, self._epoch) if self._shuffle else 0
         order = self._order(epoch)
         places = [order[i * self._batch_size : (i + 1) * self._batch_size] for i in range(len(self))]
+        if self._passes.most is not None and len(places) > self._passes.most:
+            return self._shortened(self._batches(places[: self._passes.most], epoch))
+        return self._batches(places, epoch)
+
+    def _batches(self, places: list[Any], epoch: int) -> Iterator[Any]:
         if self._samples.kind in ("array", "columns") and self._collate is None:
             return self._indexed(places)
         collate = self._collate or self._torch.utils.data.default_collate
         batches = _Batches(self._fetched(), places, self._sample_key(epoch), collate)
         return self._in_workers(batches) if self._workers else self._here(batches)
+
+    def _shortened(self, batches: Iterator[Any]) -> Iterator[Any]:
+        # The length stays that of the whole pass: schedules and step counts are then as in a training run.
+        yield from batches
+        self._passes.shortened = True
 
     def _order(self, epoch: int) -> Any:
         import numpy as np

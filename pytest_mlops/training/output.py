@@ -135,7 +135,7 @@ class _Bytes(io.BufferedIOBase):
 
 
 class _LogHandler(logging.Handler):
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder | _Terminal) -> None:
         super().__init__()
         self._recorder = recorder
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
@@ -178,7 +178,26 @@ def captured(echo: TextIO | None = None) -> Iterator[Recorder]:
 
 
 @contextmanager
-def _warnings_recorded(recorder: Recorder) -> Iterator[None]:
+def uncaptured() -> Iterator[None]:
+    """Warnings and logging as in a plain script that prints to the terminal; standard output and error as they are.
+
+    As in `captured` a warning is never raised: what works in a training run works here.
+    """
+    terminal = _Terminal()
+    with _warnings_recorded(terminal), _logging_recorded(terminal, {}):
+        yield
+
+
+class _Terminal:
+    """Stands in for a recorder: writes to standard error, wherever that leads by then."""
+
+    def write(self, text: str) -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+
+
+@contextmanager
+def _warnings_recorded(recorder: Recorder | _Terminal) -> Iterator[None]:
     seen: set[tuple[type, str, int]] = set()
 
     def show(
@@ -203,7 +222,7 @@ def _warnings_recorded(recorder: Recorder) -> Iterator[None]:
 
 
 @contextmanager
-def _logging_recorded(recorder: Recorder, replaced: dict[Any, Any]) -> Iterator[None]:
+def _logging_recorded(recorder: Recorder | _Terminal, replaced: dict[Any, Any]) -> Iterator[None]:
     """Logging as in a plain script whose stderr is ours.
 
     The root logger has no handlers, so ``logging.basicConfig`` works in the run, and its last resort is ours.

@@ -63,6 +63,21 @@ def resolve_place(device: str, amp: str) -> Place:
     return Place(device=concrete, amp=_precision(concrete, amp))
 
 
+def resolve_place_or_cpu(device: str, amp: str) -> Place:
+    """As `resolve_place`, with the CPU in place of a device that is not there: a smoke run needs no GPU.
+
+    Raises
+    ------
+    SettingError
+        If the device has no such precision.
+    """
+    try:
+        resolve_place(device, "auto")  # every device has that precision: what is refused here is the device
+    except SettingError:
+        device = "cpu"
+    return resolve_place(device, amp)
+
+
 def _without_torch(device: str, amp: str) -> Place:
     for name, value, possible in (("device", device, ("auto", "cpu")), ("amp", amp, ("auto", "off"))):
         if value not in possible:

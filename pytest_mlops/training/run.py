@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+SMOKE_BATCHES = 2
+"""Batches after which every pass of a loader stops in a smoke run."""
+
 Module = TypeVar("Module", bound="torch.nn.Module")
 
 
@@ -73,7 +76,7 @@ class Run:
         ).absolute()  # now: the function may change the working directory
         self._rngs: dict[str, np.random.Generator] = {}
         self._generators: dict[str, torch.Generator] = {}
-        self._passes = Passes()
+        self._passes = Passes(most=SMOKE_BATCHES if spec.smoke else None)
         self._seen = Seen()
         self._curves: dict[str, list[tuple[float, float]]] = {}
 
@@ -107,6 +110,23 @@ class Run:
                 "arm(train).using(data=load), with load a function at the top of a module, or a path."
             )
         return self._spec.data
+
+    @property
+    def smoke(self) -> bool:
+        """Whether this is a smoke run: ``run.loader`` stops after two batches by itself, own loops can ask here.
+
+        Examples
+        --------
+        ::
+
+            for step, batch in enumerate(my_batches):
+                ...
+                if run.smoke and step == 1:
+                    break
+        """
+        if self._spec.smoke:
+            self._passes.shortened = True  # what the function leaves out from here on, nobody knows
+        return self._spec.smoke
 
     @cached_property
     def amp(self) -> Amp:

@@ -1,0 +1,124 @@
+"""New arms are smoked before the first of a claim trains: a typo is found in seconds, before anything is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_mlops import fingerprint
+from pytest_mlops.claims.arms import Training
+from pytest_mlops.claims.names import check_names
+from pytest_mlops.errors import MetricError, NotBuiltError, SmokeError
+from pytest_mlops.records import Returned
+from pytest_mlops.reports.text import printable, tail
+from pytest_mlops.session.gates import Hearing
+from pytest_mlops.session.laboratory import Bill, Laboratory, Prepared, smoke_seed
+from pytest_mlops.session.smoke import LATER
+from pytest_mlops.training.smoke import LONGEST, Trouble
+
+_WHERE = "in a smoke run (two batches of each loader), before anything was paid"
+_OFF = "If training would go well, switch such runs off: smoke = off (@pytest.mark.mlops(smoke='off'), --mlops-smoke=off)."
+_SHORT = frozenset({"loader", "smoke"})
+"""What a function asks its run for if its smoke run is short. Any other smoke run is a whole training run, thrown away."""
+
+_LONG = 10.0
+"""Seconds of a smoke run that are worth a word."""
+
+_SHORTER = "ask run.smoke in a loop of your own, or set smoke = off"
+
+
+class NewArms:
+    """Smokes arms without any finished run, each once a session.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Runs them.
+    say : callable
+        Takes one plain line.
+    """
+
+    def __init__(self, *, laboratory: Laboratory, say: Callable[[str], None]) -> None:
+        self._laboratory = laboratory
+        self._say = say
+        self._known: dict[str, Returned | Trouble | None] = {}
+
+    def smoke(self, hearing: Hearing) -> None:
+        """Smoke the new arms of a claim, all of them before the first one trains.
+
+        What is no certain mistake is a warning, and training goes on.
+
+        Raises
+        ------
+        SmokeError
+            If an arm cannot run.
+        MetricError, NotBuiltError
+            If the claim names a metric that did not come back, or a yes/no metric.
+        """
+        new = [self._is_new(prepared) for prepared in hearing.prepared]
+        if not any(new):
+            return
+        returned = {}
+        for prepared, is_new in zip(hearing.prepared, new, strict=True):
+            found = self._found(prepared, hearing.bill) if is_new else self._stored(prepared)
+            if isinstance(found, Trouble):
+                self._judge(prepared, found, hearing)
+            elif found is not None:
+                returned[prepared.arm] = found
+        try:
+            doubt = check_names(hearing.claim, returned)
+        except (MetricError, NotBuiltError) as error:
+            error.add_note(f"Found {_WHERE}. {_OFF}")
+            raise
+        if doubt is not None:
+            self._warn(f"{doubt} {LATER}", hearing)
+
+    def _is_new(self, prepared: Prepared) -> bool:
+        source = prepared.arm.source
+        assert isinstance(source, Training)
+        return (
+            self._laboratory.budget.allows(None)
+            and fingerprint.reads_any(source.function, _SHORT)
+            and not self._laboratory.has_finished(prepared)
+        )
+
+    def _found(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
+        name = prepared.key.digest
+        if name not in self._known:
+            found = self._known[name] = self._laboratory.smoke(prepared, bill)
+            self._say(printable(f"smoke: {prepared.arm.label} {_course(found)}"))
+        return self._known[name]
+
+    def _stored(self, prepared: Prepared) -> Returned | None:
+        found = self._laboratory.finished(prepared)
+        return None if found is None else Returned(names=tuple(found.metrics), yes_no=found.yes_no)
+
+    def _judge(self, prepared: Prepared, trouble: Trouble, hearing: Hearing) -> None:
+        """Refuse an arm that cannot run; warn of one that may."""
+        label, failure = prepared.arm.label, trouble.failure
+        if not trouble.certain:
+            self._warn(
+                f"{label}: {failure.message}, {_WHERE}. Two batches may be too few for it, so training goes on.",
+                hearing,
+            )
+            return
+        seed = smoke_seed(prepared)
+        error = SmokeError(
+            f"{label} cannot run: {failure.message}\n  Found {_WHERE}; its seed was {seed}. {_OFF}"
+        )
+        if "File " in failure.traceback:  # what we refuse after the function has no line of the user's
+            error.add_note(failure.traceback.rstrip())
+        if trouble.output.strip():
+            error.add_note("It printed:\n" + "\n".join(tail(trouble.output, 8)))
+        raise error
+
+    def _warn(self, text: str, hearing: Hearing) -> None:
+        self._say(printable(f"smoke: {text}"))
+        hearing.warnings.append(text)
+
+
+def _course(found: Returned | Trouble | None) -> str:
+    if found is None:
+        return f"showed no mistake in {LONGEST:.0f} s and was broken off: {_SHORTER}"
+    if isinstance(found, Trouble):
+        return f"broke off after {found.seconds:.1f} s"
+    return f"ran in {found.seconds:.1f} s" + (f": {_SHORTER}" if found.seconds > _LONG else "")

@@ -1,0 +1,147 @@
+"""``--mlops-smoke``: every arm of every gate runs once, nothing is stored and no verdict is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.judge import Judgement, no_verdict
+from pytest_mlops.claims.names import check_names
+from pytest_mlops.errors import SmokeError
+from pytest_mlops.records import Returned
+from pytest_mlops.reports.text import plural, printable
+from pytest_mlops.session.gates import Gate
+from pytest_mlops.session.laboratory import Laboratory, Prepared, spec_of
+from pytest_mlops.training.smoke import smoke
+
+LATER = "Its other cases may come after two batches: only training can tell."
+"""What a doubt about names means."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Broken:
+    """An arm that raised, and in which gate."""
+
+    test: str
+    error: str
+
+
+class Smoke:
+    """Hears claims in place of the judge: runs what was not run yet, and looks whether the metrics exist.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Prepares arms; its store stays closed.
+    say : callable
+        Takes one plain line.
+    uncaptured : callable
+        A context in which output goes to the terminal.
+    """
+
+    def __init__(
+        self,
+        *,
+        laboratory: Laboratory,
+        say: Callable[[str], None],
+        uncaptured: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._laboratory = laboratory
+        self._say = say
+        self._uncaptured = uncaptured
+        self._ran: dict[str, Returned | _Broken] = {}
+        self._said: set[str] = set()
+
+    def hear(self, claim: Claim, gate: Gate) -> Judgement:
+        """Run the claim's arms and check its metrics.
+
+        Raises
+        ------
+        Exception
+            Whatever an arm's training function raises, unchanged.
+        MlopsError
+            If an arm cannot run, or a metric of the claim does not exist.
+        """
+        doubt = check_names(claim, {arm: self._run(arm, gate) for arm in claim.arms if arm.trains})
+        if doubt is not None:
+            self._say(printable(f"smoke: {doubt} {LATER}"))
+        return no_verdict()
+
+    def ran(self) -> list[str]:
+        """Arms that ran to their end, by the key of their first run."""
+        return [name for name, found in self._ran.items() if isinstance(found, Returned)]
+
+    def _run(self, arm: Arm, gate: Gate) -> Returned:
+        prepared = self._laboratory.prepare(arm, gate.settings, anywhere=True)
+        self._missing_device(arm.uses.device or gate.settings.device, prepared)
+        name = prepared.key_at(0).digest
+        found = self._ran.get(name)
+        if isinstance(found, Returned):
+            return found
+        if found is not None and found.test != gate.test:
+            raise SmokeError(
+                f"{arm.label} did not end well in its smoke run, which was in {found.test}: {found.error}"
+            )
+        try:
+            self._ran[name] = found = self._smoke(arm, prepared)
+        except (pytest.skip.Exception, pytest.xfail.Exception) as error:  # or the gate would be green
+            raise SmokeError(
+                f"{arm.label}: a training run can return metrics or fail, and this one raised pytest's "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        except Exception as error:
+            self._ran[name] = _Broken(
+                test=gate.test, error=f"{type(error).__name__}: {error}".partition("\n")[0]
+            )
+            raise
+        return found
+
+    def _smoke(self, arm: Arm, prepared: Prepared) -> Returned:
+        seed, device = prepared.seeds[0], prepared.place.device
+        self._say(printable(f"smoke: {arm.label}, seed {seed}, {device}"))
+        with self._uncaptured():
+            found = smoke(spec_of(prepared, 0))
+        names = ", ".join(found.names)
+        self._say(printable(f"smoke: {arm.label} ran in {found.seconds:.1f} s and returned {names}"))
+        return found
+
+    def _missing_device(self, asked: str, prepared: Prepared) -> None:
+        if asked not in ("auto", "cpu", *self._said) and prepared.place.device == "cpu":
+            self._said.add(asked)
+            self._say(f"smoke: device = {asked} is not there, so the arms run on the CPU")
+
+
+class SmokeReporting:
+    """Hooks of the process that talks to the user: the summary of a session that only tries the arms out."""
+
+    def __init__(self) -> None:
+        self._ran: set[str] = set()
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the arms that ran, also in xdist workers."""
+        self._ran.update(getattr(report, "mlops_smoked", ()))
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how many arms ran."""
+        terminalreporter.section("mlops")
+        terminalreporter.write_line(f"smoke: {plural(len(self._ran), 'arm')} ran, no verdict")
+
+
+def ignore_xfail(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """A smoke run has no verdict to expect a failure of: what was raised fails, and the rest passes."""
+    if item.get_closest_marker("xfail") is None:
+        return
+    if call.excinfo is None:
+        if call.when == "call":
+            report.outcome, report.longrepr = "passed", None
+    elif hasattr(report, "wasxfail") and not isinstance(call.excinfo.value, pytest.xfail.Exception):
+        report.outcome, report.longrepr = "failed", item.repr_failure(call.excinfo)
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail

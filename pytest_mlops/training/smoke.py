@@ -1,0 +1,144 @@
+"""A smoke run: a training function is called once with loaders that stop after two batches, and nothing is kept."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_mlops.errors import MetricError, MlopsError
+from pytest_mlops.records import Failure, Returned, RunSpec
+from pytest_mlops.training.data import protected
+from pytest_mlops.training.failures import explain
+from pytest_mlops.training.isolation import isolated
+from pytest_mlops.training.loader import Enough
+from pytest_mlops.training.metrics import read_metrics
+from pytest_mlops.training.output import captured, uncaptured
+from pytest_mlops.training.run import Run
+from pytest_mlops.training.shared import module_state_kept
+
+
+def smoke(spec: RunSpec) -> Returned:
+    """Call the training function once in this process, with its output on the terminal.
+
+    What it raises goes through unchanged, so that a debugger finds the frame where it happened. Global state is as
+    isolated as in a training run. Metrics may be NaN: two batches train nothing.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        What to run; its folder for artifacts is replaced by a temporary one.
+
+    Returns
+    -------
+    Returned
+        The names of the metrics that came back.
+
+    Raises
+    ------
+    MetricError
+        If what came back is no set of named numbers.
+    """
+    with uncaptured(), _prepared(spec) as run:
+        return _call(run, spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What went wrong in a smoke run."""
+
+    failure: Failure
+    certain: bool
+    """Whether training would go wrong as well."""
+    output: str
+    """What the function printed, warned and logged."""
+    seconds: float
+
+
+LONGEST = 60.0
+"""Seconds after which a smoke run that nobody asked for begins no further pass over data."""
+
+
+def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trouble | None:
+    """As `smoke`, captured and without raising.
+
+    Whether training would fail as well is certain for whatever is raised before anything was left out: until the
+    first loader stops early, a smoke run is a training run, step by step. So parameters, data, shapes, devices and
+    the first two batches are found whatever they raise. After that much may be missing that training has: a class in a
+    score (ValueError), a case in a dict (KeyError), a step count (ZeroDivisionError), a best model (TypeError about
+    None, UnboundLocalError, FileNotFoundError). Certain are then only mistakes that no batch can mend: unknown names,
+    attributes, arguments and imports, what this package refuses, and a folder that does not exist.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        What to run; its folder for artifacts is replaced by a temporary one.
+    longest : float
+        Seconds after which no further pass over data begins.
+
+    Returns
+    -------
+    Returned, Trouble or None
+        The names of the metrics that came back, or what went wrong; None if it took too long to tell.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The only thing that goes through.
+    """
+    started = time.perf_counter()
+    run = None
+    with captured() as recorder:
+        try:
+            with _prepared(spec) as run:
+                started = time.perf_counter()
+                run._passes.deadline = time.monotonic() + longest
+                return _call(run, spec)
+        except Enough:
+            return None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - sys.exit and pytest's outcomes too
+            failure = explain(error)
+            certain = run is None or not run._passes.shortened or _no_batch_can_mend(error)
+    seconds = time.perf_counter() - started
+    return Trouble(failure=failure, certain=certain, output=recorder.text(), seconds=seconds)
+
+
+def _no_batch_can_mend(error: BaseException) -> bool:
+    if isinstance(error, FileNotFoundError):
+        return isinstance(error.filename, str) and not Path(error.filename).parent.exists()
+    if isinstance(error, UnboundLocalError) or "NoneType" in str(error):  # set in a step that never came
+        return False
+    return isinstance(error, NameError | AttributeError | TypeError | ImportError | SyntaxError | MlopsError)
+
+
+@contextmanager
+def _prepared(spec: RunSpec) -> Iterator[Run]:
+    """A run in a process set up for it, with a folder that is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="mlops-smoke-", ignore_cleanup_errors=True) as folder,
+        isolated(
+            seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
+        ),
+    ):
+        yield Run(replace(spec, smoke=True, artifacts=Path(folder) / "artifacts"))
+
+
+def _call(run: Run, spec: RunSpec) -> Returned:
+    started = time.perf_counter()
+    with module_state_kept(spec.function), protected(spec.data):
+        returned = spec.function(run, **copy.deepcopy(dict(spec.given)))
+    metrics = read_metrics(returned)
+    if metrics.problems:
+        raise MetricError("; ".join(metrics.problems))
+    return Returned(
+        names=tuple(metrics.values),
+        yes_no=metrics.yes_no,
+        shortened=run._passes.shortened,
+        seconds=time.perf_counter() - started,
+    )

@@ -28,6 +28,11 @@ def listed(runs: Sequence[Finished], *, now: float, width: int) -> Iterator[str]
         Seconds since 1970.
     width : int
         Columns of the terminal.
+
+    Yields
+    ------
+    str
+        Printable lines.
     """
     for run in runs:
         end = f"seed {run.key.seed}  {_seconds(run.metrics)}  {age(now - run.finished)}"

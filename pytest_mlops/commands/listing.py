@@ -51,7 +51,13 @@ def listed(runs: Sequence[Finished], *, now: float, width: int) -> Iterator[str]
 
 
 def shown(run: Finished, whole: Whole, *, now: float, width: int, unicode: bool) -> Iterator[str]:
-    """One run with all that it left."""
+    """One run with all that it left.
+
+    Yields
+    ------
+    str
+        Printable lines.
+    """
     when = datetime.fromtimestamp(run.finished, UTC).isoformat(sep=" ", timespec="seconds")
     yield f"training run {run.id}"
     for text in (

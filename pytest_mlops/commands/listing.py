@@ -28,6 +28,11 @@ def listed(runs: Sequence[Finished], *, now: float, width: int) -> Iterator[str]
         Seconds since 1970.
     width : int
         Columns of the terminal.
+
+    Yields
+    ------
+    str
+        Printable lines.
     """
     for run in runs:
         end = f"seed {run.key.seed}  {_seconds(run.metrics)}  {age(now - run.finished)}"
@@ -46,7 +51,13 @@ def listed(runs: Sequence[Finished], *, now: float, width: int) -> Iterator[str]
 
 
 def shown(run: Finished, whole: Whole, *, now: float, width: int, unicode: bool) -> Iterator[str]:
-    """One run with all that it left."""
+    """One run with all that it left.
+
+    Yields
+    ------
+    str
+        Printable lines.
+    """
     when = datetime.fromtimestamp(run.finished, UTC).isoformat(sep=" ", timespec="seconds")
     yield f"training run {run.id}"
     for text in (

@@ -102,11 +102,12 @@ class Artifacts:
         """Remove a run's folder with all that is left in it."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def sweep(self, living: set[str]) -> None:
-        """Remove folders that killed processes left long ago; ``living`` are the owners of leases."""
+    def sweep(self, *, dead: set[str], living: set[str]) -> None:
+        """Remove folders of owners that are dead, and of such that nobody has known for long."""
         with suppress(OSError):
             for folder in (self._folder / "running").iterdir():
-                if _is_old(folder) and folder.suffix.removeprefix(".") not in living:
+                owner = folder.suffix.removeprefix(".")
+                if owner in dead or (_is_old(folder) and owner not in living):
                     self.discard(folder)
 
     def forgotten(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +38,8 @@ class Leases:
         self._heart: threading.Thread | None = None
         self._stop = threading.Event()
         self.owner = this_process()
+        self.dead: set[str] = set()
+        """Tokens of owners that were found dead: what they left in files can go."""
 
     def ask(self, key: str) -> Owner | None:
         """Take the lease of ``key``; None if it is ours now, else the one who has it."""
@@ -47,6 +50,7 @@ class Leases:
         with self._database.writing() as connection:
             holder = self._holder(connection, key)
             if holder is None:
+                self._note_dead(connection.execute(sa.select(leases).where(leases.c.key == key)).all())
                 connection.execute(sa.delete(leases).where(leases.c.key == key))
                 connection.execute(sa.insert(leases).values(self._row(key)))
         if holder is None:
@@ -61,6 +65,19 @@ class Leases:
     def drop(self, connection: sa.Connection, key: str) -> None:
         """The same, inside a transaction."""
         connection.execute(sa.delete(leases).where(leases.c.key == key, leases.c.owner == self.owner.token))
+
+    def bury(self) -> None:
+        """Note all owners that are certainly gone, and remove their leases."""
+        with self._database.reading() as connection:
+            tokens = self._note_dead(connection.execute(sa.select(leases)).all())
+        if tokens:
+            with self._database.writing() as connection:
+                connection.execute(sa.delete(leases).where(leases.c.owner.in_(tokens)))
+
+    def _note_dead(self, rows: Sequence[sa.Row[Any]]) -> set[str]:
+        tokens = {row.owner for row in rows if _owner(row).is_dead}
+        self.dead |= tokens
+        return tokens
 
     def living(self) -> set[str]:
         """Tokens of all owners of leases that hold."""

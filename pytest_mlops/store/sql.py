@@ -26,7 +26,7 @@ from pytest_mlops.store.rows import detail_rows, details_of, key_of, metric_rows
 KEEP_BYTES = 20 * 10**9
 """Bytes of artifacts that are kept by default."""
 
-_KIN, _KIN_AMONG = 10, 2000
+_KIN, _KIN_AMONG = 10, 1000
 """How many experiments of the same function are compared to say what changed, and among how many runs they are sought."""
 
 _NO_DETAILS = Details()
@@ -152,7 +152,10 @@ class SqlStore:
 
     def lease(self, key: RunKey) -> str | None:
         """Ask to be the only one who trains that key; None says yes, a text says who does."""
+        known = len(self._leases.dead)
         holder = self._leases.ask(key.digest)
+        if len(self._leases.dead) > known:  # taken over
+            self._artifacts.sweep(dead=self._leases.dead, living=self._leases.living())
         return holder.description if holder is not None else None
 
     def release(self, key: RunKey) -> None:
@@ -233,7 +236,9 @@ class SqlStore:
 
     def _sweep(self) -> None:
         """Remove what killed processes left of artifacts."""
-        self._artifacts.sweep(self._leases.living())
+        with suppress(StoreError):  # a store that can only be read
+            self._leases.bury()
+        self._artifacts.sweep(dead=self._leases.dead, living=self._leases.living())
         forgotten = self._artifacts.forgotten()
         if forgotten:
             with suppress(StoreError), self.writing() as connection:

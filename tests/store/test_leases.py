@@ -75,13 +75,23 @@ def test_the_one_who_has_to_wait_is_told_for_whom(open_store, hold):
     assert open_store().lease(a_key()).startswith(f"process {process.pid} on ")
 
 
-def test_a_killed_owner_frees_its_lease_at_once(open_store, hold):
+def test_a_killed_owner_frees_its_lease_at_once_and_leaves_no_files(open_store, hold, tmp_path):
     process = hold()
     store = open_store()
     assert store.lease(a_key()) is not None
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert len(list((tmp_path / "artifacts" / "running").iterdir())) == 1
     assert store.lease(a_key()) is None
+    assert list((tmp_path / "artifacts" / "running").iterdir()) == []
+
+
+def test_opening_removes_what_killed_owners_left(open_store, hold, tmp_path):
+    process = hold()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    open_store()
+    assert list((tmp_path / "artifacts" / "running").iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the heartbeat tells")

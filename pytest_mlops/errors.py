@@ -10,7 +10,7 @@
      +- DataError                 declared data that is missing, unreadable or was changed by a run
      +- SplitError                a split that cannot be made as asked
      +- MetricError               what a training function returned is not a set of named numbers
-     +- RunError                  the training function used ``run`` in a way that cannot work
+     +- RunError                  the training function used ``run``, or seeds, in a way that cannot work
      +- SettingError              an option with a value that it cannot have
      +- SmokeError                an arm that cannot run, found in a smoke run before anything was paid
      +- GuardError                a gate that would be green without the evidence for it
@@ -85,7 +85,7 @@ class MetricError(MlopsError):
 
 
 class RunError(MlopsError):
-    """A call on ``run`` that cannot work."""
+    """A call on ``run`` that cannot work, or randomness that does not come from the run's seed."""
 
     slug = "run"
 

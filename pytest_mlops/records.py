@@ -36,6 +36,12 @@ class RunKey:
         """SHA-256 that names the run in the store."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    @cached_property
+    def experiment(self) -> str:
+        """SHA-256 of all but the seed: what the runs of one arm have in common."""
+        parts = {name: value for name, value in asdict(self).items() if name != "seed"}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
@@ -148,6 +154,8 @@ class RunResult:
     """Steps that the gradient scaler skipped because of an overflow."""
     messages: tuple[str, ...] = ()
     """What the user should know of this run, e.g. skipped optimizer steps."""
+    reseeded: tuple[str, ...] = ()
+    """Calls by which the training function seeded a global generator, e.g. ``torch.manual_seed(42)``."""
     record: Record = Record()
     """What it turned out to depend on, beyond its key."""
 

@@ -9,11 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, refused_rate
-from pytest_mlops.errors import MetricError
+from pytest_mlops.errors import MetricError, RunError
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
@@ -140,6 +141,8 @@ def judge(
     ------
     MetricError
         If a metric does not exist, or its name is not the same in every run.
+    RunError
+        If the training function seeds the generators alike under every seed.
     NotBuiltError
         If a metric turns out to be yes/no, as bools or as numbers that are 0 or 1.
     """
@@ -151,6 +154,7 @@ def judge(
     if usable == 0:
         return _ended_by_failure(claim, outcomes, 0, ())
     names = {arm: list(outcomes[arm][0].metrics) for arm in claim.arms}
+    _refuse_equal_randomness(claim, outcomes, usable)
     parts = claim.parts(names)
     yes_no = {
         arm: frozenset().union(*(result.yes_no for result in outcomes[arm][:usable])) for arm in claim.arms
@@ -371,6 +375,19 @@ def _seed(results: Sequence[RunResult], index: int) -> str:
 
 
 # --- what must agree over runs
+
+
+def _refuse_equal_randomness(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
+    """A function that seeds the generators alike under two seeds trains one run under many names."""
+    for arm in claim.arms:
+        for first, second in pairwise(outcomes[arm][:usable]):
+            alike = [call for call in first.reseeded if call in second.reseeded]
+            if alike:
+                raise RunError(
+                    f"{arm.label} calls {alike[0]} under every seed, so that its training runs share their randomness and "
+                    "say nothing of new seeds.\n  Delete the call (the generators are seeded with run.seed before the function "
+                    "starts), or seed with run.seed. For a fixed split use run.split, or numpy.random.default_rng(0)."
+                )
 
 
 def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import median
 
 from pytest_mlops.claims.ports import Past
@@ -80,4 +81,9 @@ class Durations:
 
 
 def _device(key: RunKey) -> object:
-    return json.loads(key.environment).get("device")
+    return _device_of(key.environment)
+
+
+@lru_cache(maxsize=256)
+def _device_of(environment: str) -> object:
+    return json.loads(environment).get("device")

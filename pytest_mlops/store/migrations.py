@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
 from pytest_mlops.store import schema
 
+_EXPERIMENT = ("function", "code", "parameters", "data", "environment")
 _EMPTY_RECORD = '{"files": {}, "modules": {}}'
 
 
@@ -33,8 +35,9 @@ def _records(connection: sa.Connection) -> None:
         connection.exec_driver_sql(statement)
     record = hashlib.sha256(_EMPTY_RECORD.encode()).hexdigest()
     connection.exec_driver_sql("INSERT INTO details VALUES (?, ?)", (record, _EMPTY_RECORD))
-    for (key,) in connection.exec_driver_sql("SELECT key FROM runs_1 ORDER BY finished, rowid").all():
-        connection.exec_driver_sql(_COPY_RUN, (_id(key, record), record, key))
+    for key, *parts in connection.exec_driver_sql(_OLD_RUNS).all():
+        experiment = dict(zip(_EXPERIMENT, parts, strict=True))
+        connection.exec_driver_sql(_COPY_RUN, (_id(key, record), _hash(experiment), record, key))
     connection.exec_driver_sql(
         "INSERT INTO metrics SELECT runs.number, m.name, m.place, m.value, m.yes_no "
         "FROM metrics_1 AS m JOIN runs ON runs.key = m.key"
@@ -43,26 +46,35 @@ def _records(connection: sa.Connection) -> None:
     connection.exec_driver_sql("DROP TABLE runs_1")
 
 
+def _hash(parts: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def _id(key: str, record: str) -> str:
     return hashlib.sha256(f"{key} {record}".encode()).hexdigest()
 
 
+_OLD_RUNS = "SELECT key, function, code, parameters, data, environment FROM runs_1 ORDER BY finished, rowid"
+
 _COPY_RUN = """
-INSERT INTO runs (id, key, record, function, label, code, parameters, data, environment, seed, session, why,
-                  finished, failure, curves, output, weights, steps, skipped_steps, messages)
-SELECT ?, key, ?, function, '', code, parameters, data, environment, seed, '', '',
-       finished, failure, curves, output, weights, steps, skipped_steps, messages
+INSERT INTO runs (id, key, experiment, record, function, label, code, parameters, data, environment, seed, session, why,
+                  finished, failure, curves, output, weights, steps, skipped_steps, messages, reseeded)
+SELECT ?, key, ?, ?, function, '', code, parameters, data, environment, seed, '', '',
+       finished, failure, curves, output, weights, steps, skipped_steps, messages, '[]'
 FROM runs_1 WHERE key = ?
 """
 
 _VERSION_2 = (
     """CREATE TABLE runs (
         number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, id VARCHAR(64) NOT NULL UNIQUE,
-        key VARCHAR(64) NOT NULL, record VARCHAR(64) NOT NULL, function TEXT NOT NULL, label TEXT NOT NULL,
+        key VARCHAR(64) NOT NULL, experiment VARCHAR(64) NOT NULL, record VARCHAR(64) NOT NULL,
+        function TEXT NOT NULL, label TEXT NOT NULL,
         code VARCHAR(64) NOT NULL, parameters TEXT NOT NULL, data VARCHAR(64) NOT NULL,
         environment TEXT NOT NULL, seed BIGINT NOT NULL, session TEXT NOT NULL, why TEXT NOT NULL,
         finished FLOAT NOT NULL, failure TEXT, curves TEXT NOT NULL, output TEXT NOT NULL,
-        weights VARCHAR(64), steps BIGINT NOT NULL, skipped_steps BIGINT NOT NULL, messages TEXT NOT NULL)""",
+        weights VARCHAR(64), steps BIGINT NOT NULL, skipped_steps BIGINT NOT NULL, messages TEXT NOT NULL,
+        reseeded TEXT NOT NULL)""",
+    "CREATE INDEX ix_runs_experiment ON runs (experiment)",
     "CREATE INDEX ix_runs_key ON runs (key)",
     "CREATE INDEX ix_runs_function ON runs (function)",
     """CREATE TABLE metrics (

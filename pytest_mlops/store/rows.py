@@ -19,6 +19,7 @@ def run_row(key: RunKey, result: RunResult, details: Details, session: str) -> d
         **asdict(key),
         "id": result.id,
         "key": key.digest,
+        "experiment": key.experiment,
         "record": result.record.digest,
         "label": _storable(details.label),
         "session": session,
@@ -33,6 +34,7 @@ def run_row(key: RunKey, result: RunResult, details: Details, session: str) -> d
         "steps": result.steps,
         "skipped_steps": result.skipped_steps,
         "messages": json.dumps(list(result.messages)),
+        "reseeded": json.dumps(list(result.reseeded)),
     }
 
 
@@ -67,6 +69,7 @@ def result_of(row: sa.Row[Any], metrics: Sequence[sa.Row[Any]]) -> RunResult:
         steps=row.steps,
         skipped_steps=row.skipped_steps,
         messages=tuple(json.loads(row.messages)),
+        reseeded=tuple(json.loads(row.reseeded)),
         record=Record(**json.loads(row.content)),
     )
 

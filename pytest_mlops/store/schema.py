@@ -15,6 +15,7 @@ runs = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, comment="order of arrival, never used twice"),
     sa.Column("id", sa.String(64), nullable=False, unique=True, comment="RunResult.id: key and record"),
     sa.Column("key", sa.String(64), nullable=False, index=True, comment="RunKey.digest"),
+    sa.Column("experiment", sa.String(64), nullable=False, index=True, comment="RunKey.experiment"),
     sa.Column("record", sa.String(64), nullable=False, comment="Record.digest; its JSON is in details"),
     sa.Column("function", sa.Text, nullable=False, index=True, comment="module:qualname, for people"),
     sa.Column("label", sa.Text, nullable=False, comment="the arm as people write it"),
@@ -37,6 +38,9 @@ runs = sa.Table(
     sa.Column("steps", sa.BigInteger, nullable=False),
     sa.Column("skipped_steps", sa.BigInteger, nullable=False),
     sa.Column("messages", sa.Text, nullable=False, comment="JSON list"),
+    sa.Column(
+        "reseeded", sa.Text, nullable=False, comment="JSON list of calls that seeded a global generator"
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -85,6 +85,7 @@ class StoreContract:
             weights="w",
             steps=7,
             messages=("m",),
+            reseeded=("torch.manual_seed(42)",),
         )
         assert store.put(key, result) == result
         assert list(store.found(key)) == [result]

@@ -16,6 +16,7 @@ from pytest_mlops.training.metrics import Metrics, read_metrics
 from pytest_mlops.training.notes import noting, paths_in
 from pytest_mlops.training.output import captured
 from pytest_mlops.training.run import Run
+from pytest_mlops.training.seeding import reseeding_heard
 from pytest_mlops.training.shared import module_state_kept
 
 _NO_METRICS = Metrics(values={}, yes_no=frozenset())
@@ -30,6 +31,7 @@ class _Outcome:
     curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     failure: Failure | None = None
     weights: str | None = None
+    reseeded: list[str] = field(default_factory=list)
     steps: int = 0
     skipped_steps: int = 0
 
@@ -82,7 +84,8 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
         with module_state_kept(spec.function), protected(spec.data):
             meter.start()
             try:
-                returned = spec.function(run, **copy.deepcopy(dict(spec.given)))  # each run its own
+                with reseeding_heard() as outcome.reseeded:
+                    returned = spec.function(run, **copy.deepcopy(dict(spec.given)))  # each run its own
             finally:
                 meter.stop()
             outcome.metrics = read_metrics(returned)
@@ -154,5 +157,6 @@ def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str], 
         steps=outcome.steps,
         skipped_steps=outcome.skipped_steps,
         messages=tuple(messages),
+        reseeded=tuple(outcome.reseeded),
         record=record,
     )

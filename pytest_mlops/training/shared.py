@@ -39,14 +39,14 @@ def module_state_kept(function: Callable[..., Any]) -> Iterator[None]:
     values = {slot.label: _read(slot) for slot in shared.slots.values()}
     containers = list(_containers(list(values.values())))
     kept = [(container, _contents(container)) for container in containers]
-    imported = _first_party_modules()
+    modules = set(sys.modules)
     with ExitStack() as protection:
         for slot in shared.slots.values():
             protection.enter_context(protected(values[slot.label], named=slot.label))
         try:
             yield
         finally:
-            put_back = _put_back if _first_party_modules() <= imported else _keep_filled
+            put_back = _keep_filled if _first_party(set(sys.modules) - modules) else _put_back
             for container, before in kept:
                 put_back(container, before)
             for slot in shared.slots.values():
@@ -63,8 +63,8 @@ def _read(slot: Slot) -> Any:
     return _NOTHING
 
 
-def _first_party_modules() -> set[str]:
-    return {name for name, module in list(sys.modules.items()) if source_file(module) is not None}
+def _first_party(modules: set[str]) -> bool:
+    return any(source_file(sys.modules.get(name)) is not None for name in modules)
 
 
 def _containers(values: list[Any]) -> Iterator[Any]:

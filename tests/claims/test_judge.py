@@ -1,6 +1,7 @@
 """The judge: the same finished runs give the same judgement, whoever trained them and in whatever order."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_mlops.claims.arms import Arms
 from pytest_mlops.claims.judge import Ended, judge
-from pytest_mlops.errors import MetricError, NotBuiltError
+from pytest_mlops.errors import MetricError, NotBuiltError, RunError
 from pytest_mlops.records import Failure, RunResult
 from pytest_mlops.stats import SequentialTest, Verdict
 
@@ -270,6 +271,17 @@ def test_a_metric_that_is_one_in_every_run_is_no_rate():
         candidate["auc"] > baseline["auc"], {candidate: runs([1] * 30), baseline: runs(BASE)}, TEST
     )
     assert judgement.passed
+
+
+def test_a_function_that_seeds_alike_under_every_seed_is_refused():
+    alike = [replace(run, reseeded=("torch.manual_seed(42)",)) for run in runs(GAIN[:2])]
+    with pytest.raises(RunError, match=r"calls torch.manual_seed\(42\) under every seed"):
+        judge(candidate["auc"] > baseline["auc"], {candidate: alike, baseline: runs(BASE[:2])}, TEST)
+
+
+def test_a_function_that_seeds_with_the_seed_of_the_run_is_judged():
+    own = [replace(run, reseeded=(f"torch.manual_seed({seed})",)) for seed, run in enumerate(runs(GAIN))]
+    assert judge(candidate["auc"] > baseline["auc"], {candidate: own, baseline: runs(BASE)}, TEST).passed
 
 
 # --- wildcards

@@ -147,8 +147,8 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops.fingerprint import Tree
     from pytest_mlops.session.budget import Budget
     from pytest_mlops.session.command import of_session
-    from pytest_mlops.session.keeping import Keeping
-    from pytest_mlops.session.laboratory import Laboratory, open_sqlite
+    from pytest_mlops.session.keeping import Keeping, open_sqlite
+    from pytest_mlops.session.laboratory import Laboratory
     from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
     from pytest_mlops.session.session import Session
     from pytest_mlops.session.smoke import Smoke

@@ -399,7 +399,7 @@ import os, random, sys, warnings
 import numpy as np
 
 def rude(run):
-    random.seed(1); np.random.seed(1); os.chdir("/"); os.environ["RUDE"] = "yes"; warnings.warn("rude")
+    random.seed(run.seed + 1); np.random.seed(run.seed + 1); os.chdir("/"); os.environ["RUDE"] = "yes"; warnings.warn("rude")
     return {"auc": 0.9 + 0.01 * run.rng("noise").normal()}
 
 def test_rude(arm):

@@ -50,7 +50,7 @@ def test_a_claim_that_stops_at_the_budget_is_undecided_and_goes_on_from_the_stor
     result.stdout.fnmatch_lines(
         [
             "*UNDECIDED*",
-            "*of the budget of 1s*",
+            "*the budget of 1s*",
             "*pytest --mlops test_gates.py::test_gain --mlops-budget=1min*",
         ]
     )
@@ -141,14 +141,15 @@ def test_runs_of_this_session_count():
 
 
 def prices(result):
-    return [line for line in result.outlines if " price: " in line]
+    lines = result.outlines
+    return [line + lines[place + 1] for place, line in enumerate(lines) if " price: " in line]
 
 
 def test_the_price_is_said_once_after_the_first_pair(gates):
     result = gates(SLOW.format(sleep=0))
     (line,) = prices(result)
     assert line.startswith("  price: pair 1 took ")
-    assert "; to decide: 8 to 58 more training runs (20 on average), " in line
+    assert "; to decide: 8 to 58 more training runs, 20 on average: " in line
     assert "; budget left " in line
     assert line.isprintable()
 

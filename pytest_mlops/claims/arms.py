@@ -7,15 +7,16 @@ import difflib
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.expressions import Expression, metric_of
+from pytest_mlops.claims.recording import Recording, recording
 from pytest_mlops.claims.seeds import SEEDS
-from pytest_mlops.errors import ClaimError, DataError, MetricError, NotBuiltError, ParameterError
+from pytest_mlops.errors import ClaimError, DataError, NotBuiltError, ParameterError
 from pytest_mlops.settings import BY_NAME
 
 if TYPE_CHECKING:
@@ -44,19 +45,6 @@ class Training:
     """What the user gave: all that is handed over at the call."""
     bound: Mapping[str, Any]
     """What was given, and the function's own defaults for the rest."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """Results that exist: one number of each metric for each place in the block of seeds."""
-
-    metrics: Mapping[str, tuple[float, ...]]
-    yes_no: frozenset[str]
-
-    @property
-    def length(self) -> int:
-        """Number of recorded training runs."""
-        return len(next(iter(self.metrics.values())))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +247,7 @@ class Arms:
         MetricError
             If names, types or lengths do not fit.
         """
-        return Arm(source=_recording(metrics), asking=self._asking)
+        return Arm(source=recording(metrics), asking=self._asking)
 
     def __repr__(self) -> str:
         return "<arm: call it with a training function and its parameters>"
@@ -373,39 +361,3 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
             f"using(seeds={list(values)}): expected at least one seed, and each only once: a repeated seed is no new run."
         )
     return values
-
-
-def _recording(metrics: Mapping[str, Iterable[float]]) -> Recording:
-    if not isinstance(metrics, Mapping) or not metrics:
-        raise MetricError(
-            'arm.recorded takes names with numbers: arm.recorded({"val_loss": [3.279, 3.301, ...]})'
-        )
-    values: dict[str, tuple[float, ...]] = {}
-    yes_no = set()
-    for name, numbers in metrics.items():
-        if not isinstance(name, str) or not name or "*" in name:
-            raise MetricError(f"{name!r} is no metric name: expected text without '*'.")
-        if isinstance(numbers, str | bytes | Mapping | Set) or not isinstance(numbers, Iterable):
-            raise MetricError(
-                f"recorded metric {name!r}: expected a list of numbers in seed order, one a training run, got a "
-                f"{type(numbers).__name__}."
-            )
-        items = list(numbers)
-        if any(type(item).__name__ in ("bool", "bool_") for item in items):
-            yes_no.add(name)
-        values[name] = tuple(_number(name, index, item) for index, item in enumerate(items))
-    lengths = {name: len(numbers) for name, numbers in values.items()}
-    if len(set(lengths.values())) != 1 or 0 in lengths.values():
-        raise MetricError(
-            f"recorded metrics need one number a training run each, at least one; their lengths are {lengths}."
-        )
-    return Recording(metrics=values, yes_no=frozenset(yes_no))
-
-
-def _number(name: str, index: int, item: Any) -> float:
-    try:
-        if isinstance(item, str | bytes | complex):
-            raise TypeError
-        return float(item)
-    except (TypeError, ValueError, OverflowError):
-        raise MetricError(f"recorded metric {name!r}, training run {index}: {item!r} is no number.") from None

@@ -9,12 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from pytest_mlops.claims import sentences
+from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, refused_rate
-from pytest_mlops.errors import MetricError, RunError
+from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
@@ -153,17 +153,7 @@ def judge(
     usable = known if failed is None else failed
     if usable == 0:
         return _ended_by_failure(claim, outcomes, 0, ())
-    names = {arm: list(outcomes[arm][0].metrics) for arm in claim.arms}
-    _refuse_equal_randomness(claim, outcomes, usable)
-    parts = claim.parts(names)
-    yes_no = {
-        arm: frozenset().union(*(result.yes_no for result in outcomes[arm][:usable])) for arm in claim.arms
-    }
-    for part in parts:
-        refuse_rates(claim, part, yes_no)
-        _check_every_run(part, outcomes, usable)
-        _refuse_rates_as_numbers(claim, part, outcomes, usable)
-    _check_wildcards(claim, parts, outcomes, usable)
+    parts = check_agreement(claim, outcomes, usable)
     identical = _identical(claim, outcomes, min(usable, int(test.looks[0])))
     judged = _replay(claim, parts, outcomes, usable, test, identical)
     return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
@@ -304,23 +294,23 @@ def _combine(
         shown = max(waiting, key=lambda j: j.decision.n)
         ended = Ended.OPEN if run_out is None else Ended.RUN_OUT
         reason = run_out or "undecided so far"
-        remedy = _more_seeds(shown, claim, test) if run_out else None
+        todo = sentences.more_seeds(shown, claim, test) if run_out else None
         return Judgement(
             verdict=Verdict.UNDECIDED,
             ended=ended,
             reason=reason,
             n=len(shown.contrasts),
             parts=judged,
-            remedy=remedy,
+            remedy=todo,
             identical=identical,
         )
     return Judgement(
         verdict=verdict,
         ended=ended,
-        reason=_reason(shown, identical, len(judged), int(test.looks[-1])),
+        reason=sentences.reason(shown, identical=identical, parts=len(judged), most=int(test.looks[-1])),
         n=shown.decision.n,
         parts=judged,
-        remedy=None if verdict == Verdict.PASS else _remedy(shown, claim, test),
+        remedy=None if verdict == Verdict.PASS else sentences.remedy(shown, claim, test),
         identical=identical,
     )
 
@@ -346,94 +336,13 @@ def _ended_by_failure(
     return Judgement(
         verdict=Verdict.UNDECIDED,
         ended=Ended.FAILED_RUN,
-        reason=f"the training run of {name} under {_seed(outcomes[arm], index)} failed ({failure.kind}): {failure.message}",
+        reason=f"the training run of {name} under {sentences.seed_of(outcomes[arm], index)} failed "
+        f"({failure.kind}): {failure.message}",
         n=index,
         parts=judged,
         failed_index=index,
-        remedy=_mend(failure.kind),
+        remedy=sentences.mend(failure.kind),
     )
-
-
-def _mend(kind: str) -> str:
-    """What to do about a failed training run of that kind."""
-    if kind == "metrics":
-        return 'Return names with numbers from the training function, e.g. return {"accuracy": 0.93}.'
-    if kind == "not finite":
-        return (
-            "A training run that diverged is a result, and no seed is dropped in silence: make the training stable (learning "
-            "rate, clip_norm, loss scale), or mend the metric where it divides by zero."
-        )
-    return (
-        "A failed training run is a result, kept like others, and no seed is dropped in silence. Mend the training function; if "
-        "the machine was to blame, train it again: pytest --mlops --mlops-retry-failed."
-    )
-
-
-def _seed(results: Sequence[RunResult], index: int) -> str:
-    seed = results[index].seed
-    return f"seed {seed}" if seed is not None else f"place {index} of its results"
-
-
-# --- what must agree over runs
-
-
-def _refuse_equal_randomness(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
-    """A function that seeds the generators alike under two seeds trains one run under many names."""
-    for arm in claim.arms:
-        for first, second in pairwise(outcomes[arm][:usable]):
-            alike = [call for call in first.reseeded if call in second.reseeded]
-            if alike:
-                raise RunError(
-                    f"{arm.label} calls {alike[0]} under every seed, so that its training runs share their randomness and "
-                    "say nothing of new seeds.\n  Delete the call (the generators are seeded with run.seed before the function "
-                    "starts), or seed with run.seed. For a fixed split use run.split, or numpy.random.default_rng(0)."
-                )
-
-
-def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
-    for term in part.terms:
-        for index in range(usable):
-            result = outcomes[term.arm][index]
-            if term.metric not in result.metrics:
-                own = ", ".join(repr(name) for name in result.metrics)
-                seed = _seed(outcomes[term.arm], index)
-                raise MetricError(
-                    f"{term.arm.label} returned metric {term.metric!r} for its first seed but not under {seed} "
-                    f"({own}). Every training "
-                    "run has to return the same names, whatever the seed."
-                )
-    for term in part.terms:
-        check_metric(term, list(outcomes[term.arm][0].metrics))
-
-
-def _refuse_rates_as_numbers(
-    claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
-) -> None:
-    """``float(converged)`` is a rate as much as ``converged`` is; constant 0 or 1 gives no t, and may stay."""
-    for term in part.terms:
-        if {outcomes[term.arm][index].metrics[term.metric] for index in range(usable)} == {0.0, 1.0}:
-            raise refused_rate(claim, term, "is 0 or 1 in every training run, so it is a yes/no metric")
-
-
-def _check_wildcards(
-    claim: Claim, parts: Sequence[Part], outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
-) -> None:
-    """A name that turns up at a later seed would be a part that nobody judged."""
-    if not any("*" in term.metric for term in claim.difference.terms):
-        return
-    expected = [part.name for part in parts]
-    for index in range(1, usable):
-        found = [
-            part.name for part in claim.parts({arm: list(outcomes[arm][index].metrics) for arm in claim.arms})
-        ]
-        if found != expected:
-            only = ", ".join(repr(name) for name in sorted(set(found) ^ set(expected)))
-            seed = _seed(outcomes[claim.arms[0]], index)
-            raise MetricError(
-                f"{claim.statement}: the names that * stands for change between seeds ({only} under {seed}). "
-                "Every training run has "
-                "to return the same names, whatever the seed."
-            )
 
 
 def _identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> bool:
@@ -442,69 +351,3 @@ def _identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: int
         return False
     traces = [{outcomes[arm][index].weights for arm in claim.arms} for index in range(n)]
     return all(len(trace) == 1 and None not in trace for trace in traces)
-
-
-# --- sentences
-
-
-def collapse_bound(n: int, alpha: float) -> float:
-    """Largest share of seeds that may behave otherwise and still show nothing in ``n`` runs with probability ``alpha``.
-
-    Examples
-    --------
-    >>> round(collapse_bound(5, 0.05), 2), round(collapse_bound(30, 0.05), 3)
-    (0.45, 0.095)
-    """
-    return float(1.0 - alpha ** (1.0 / n))
-
-
-def _reason(part: PartJudgement, identical: bool, parts: int, most: int) -> str:
-    where = f"part {part.name!r}: " if parts > 1 and part.decision.verdict != Verdict.PASS else ""
-    texts = {
-        Reason.EFFICACY: "enough evidence: it crossed the efficacy boundary",
-        Reason.FUTILITY: f"stopped early: PASS within {most} seeds had become unlikely",
-        Reason.MAX_SEEDS: "max_seeds was reached without PASS",
-        Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
-        Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
-    }
-    text = where + texts.get(part.decision.reason, str(part.decision.reason))
-    if part.decision.verdict == Verdict.FAIL and not identical:
-        text += ", and the evidence speaks against the claim"
-    return text
-
-
-def _remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
-    """What to do about a claim that did not PASS."""
-    if part.decision.reason == Reason.IDENTICAL:
-        return "The change touched nothing: did the parameter reach the model?"
-    if part.decision.reason == Reason.NO_VARIANCE:
-        share = collapse_bound(part.decision.n, test.alpha)
-        return (
-            f"A deviation on up to {share:.0%} of seeds cannot be excluded. If training is meant to depend "
-            "on the seed: does all of its "
-            "randomness come from run (run.rng, run.loader, run.init) or the global generators?"
-        )
-    if part.decision.verdict == Verdict.FAIL:
-        return "Drop the claim or change the training; more seeds will not turn it."
-    return _more_seeds(part, claim, test)
-
-
-def _more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
-    """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs."""
-    import numpy as np
-
-    direction = 1.0 if claim.sign == ">" else -1.0
-    contrasts = direction * (np.array(part.contrasts) - claim.margin)
-    n = len(contrasts)
-    sd = float(contrasts.std(ddof=1)) if n > 1 else 0.0
-    if n < 3 or sd == 0.0:
-        return "More training runs are needed to say more."
-    most = int(test.looks[-1])
-    margin = direction * (float(contrasts.mean()) - test.detectable_effect * sd) + claim.margin
-    text = f"If the estimate is right, {most} seeds can show a margin of about {margin:.2g} (with power {test.power:g})"
-    effect = float(contrasts.mean()) / sd
-    if effect > 0:
-        needed = math.ceil(most * (test.detectable_effect / effect) ** 2)
-        if needed > most:
-            text += f", and this margin needs max_seeds of about {needed}"
-    return text + ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pytest_mlops.claims.arms import Arm, Recording
+from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part, refuse_rates
 from pytest_mlops.claims.expressions import Expression
+from pytest_mlops.claims.recording import Recording
 from pytest_mlops.errors import MetricError
 from pytest_mlops.records import BUILT_IN_METRICS, Returned
 

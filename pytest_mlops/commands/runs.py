@@ -186,7 +186,7 @@ def export(
 def _file(url: str | None) -> tuple[Path, str]:
     """Its file and URL."""
     from pytest_mlops.commands.project import root_and_store
-    from pytest_mlops.session.laboratory import store_url
+    from pytest_mlops.session.keeping import store_url
     from pytest_mlops.store.database import sqlite_file
 
     if url is None:
@@ -200,7 +200,7 @@ def _file(url: str | None) -> tuple[Path, str]:
 
 @contextmanager
 def _opened(url: str | None) -> Iterator[SqlStore]:
-    from pytest_mlops.session.laboratory import open_sqlite
+    from pytest_mlops.session.keeping import open_sqlite
 
     file, url = _file(url)
     if not file.exists():

@@ -57,13 +57,13 @@ def _numbers(claim: Claim, unicode: bool) -> list[str]:
     if finite(claim.estimate) is None:
         rows = [f"  no estimate, {', '.join(facts)}"]
     else:
-        numbers = f"{scale.number(claim.estimate)} {scale.interval(claim.interval, unicode=unicode)}"
+        numbers = scale.estimate(claim.estimate, claim.interval, unicode=unicode)
         picture = bar(claim.estimate, claim.interval, claim.margin, zero=zero, width=40, unicode=unicode)
         rows = [f"  estimate {numbers}, {', '.join(facts)}", f"  {picture}"]
     if claim.parts:
         rows.append(f"  {parts_line(claim.parts)}")
     for part in claim.parts:
         if part.verdict != "PASS":
-            found = f"{scale.number(part.estimate)} {scale.interval(part.interval, unicode=unicode)}"
+            found = scale.estimate(part.estimate, part.interval, unicode=unicode)
             rows.append(f"    {part.verdict} {printable(part.name)}: {found}, {printable(part.reason)}")
     return rows

@@ -71,6 +71,13 @@ class Scale:
             else text
         )
 
+    def estimate(
+        self, value: float | None, limits: tuple[float | None, float | None], *, unicode: bool = False
+    ) -> str:
+        """An estimate with its interval, if there is one yet."""
+        interval = self.interval(limits, unicode=unicode)
+        return self.number(value) + ("" if interval == UNKNOWN else f" {interval}")
+
     def interval(self, limits: tuple[float | None, float | None], *, unicode: bool = False) -> str:
         """Both limits; an absent one is infinite, two absent ones are unknown."""
         low, high = map(finite, limits)

@@ -73,7 +73,7 @@ def progress_line(
     return whole if len(whole) <= _WIDTH else "  ".join([head, *cells])
 
 
-def price_line(
+def price_lines(
     *,
     pair: int,
     took: float,
@@ -81,8 +81,9 @@ def price_line(
     seconds: tuple[float, float],
     on_gpu: bool,
     left: float,
-) -> str:
-    """One line about what a claim may cost, after its first pair that was trained.
+    one_arm: bool,
+) -> tuple[str, str]:
+    r"""Two lines about what a claim may cost, after its first pair that was trained.
 
     Parameters
     ----------
@@ -98,34 +99,33 @@ def price_line(
         Whether they hold a GPU.
     left : float
         Seconds left of the session's budget, infinity for no limit.
+    one_arm : bool
+        Whether one arm is compared with a bar, so that there are no pairs.
 
     Returns
     -------
-    str
-        Printable text without a line end.
+    tuple of str
+        Printable texts without line ends.
 
     Examples
     --------
-    >>> numbers = dict(runs=(8, 20, 58), seconds=(160, 1160), on_gpu=True, left=3000.0)
-    >>> price_line(pair=1, took=41.0, **numbers)[:64]
-    '  price: pair 1 took 41 s; to decide: 8 to 58 more training runs'
-    >>> price_line(pair=1, took=41.0, **numbers)[65:]
-    '(20 on average), 2 min 40 s to 19 min 20 s, 0.044 to 0.32 GPU-hours; budget left 50 min 0 s'
+    >>> numbers = dict(runs=(8, 20, 58), seconds=(160, 1160), on_gpu=True, left=3000.0, one_arm=False)
+    >>> print(*price_lines(pair=1, took=41.0, **numbers), sep="\n")
+      price: pair 1 took 41 s; to decide: 8 to 58 more training runs, 20 on average:
+             2 min 40 s to 19 min 20 s, 0.044 to 0.32 GPU-hours; budget left 50 min 0 s
     """
     least, average, most = runs
-    count = (
-        f"{least} to {plural(most, 'more training run')}"
-        if least < most
-        else plural(most, "more training run")
-    )
+    more = plural(most, "more training run")
+    count = f"{least} to {more}" if least < most else more
     if least < average < most:
-        count += f" ({average} on average)"
-    time = [duration(value) for value in dict.fromkeys(seconds)]
-    text = f"  price: pair {pair} took {duration(took)}; to decide: {count}"
-    text += f", {' to '.join(time)}"
+        count += f", {average} on average"
+    cost = " to ".join(duration(value) for value in dict.fromkeys(seconds))
     if on_gpu:
-        text += f", {' to '.join(f'{value / 3600:.2g}' for value in dict.fromkeys(seconds))} GPU-hours"
-    return text + ("" if left == float("inf") else f"; budget left {duration(left)}")
+        cost += f", {' to '.join(f'{value / 3600:.2g}' for value in dict.fromkeys(seconds))} GPU-hours"
+    if left != float("inf"):
+        cost += f"; budget left {duration(left)}"
+    what = "run" if one_arm else "pair"
+    return (f"  price: {what} {pair} took {duration(took)}; to decide: {count}:", f"         {cost}")
 
 
 def _number(value: float | None, missing: str, *, sign: str = "") -> str:

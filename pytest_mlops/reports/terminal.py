@@ -99,7 +99,7 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
 def _estimate(claim: Claim, scale: Scale, width: int, unicode: bool) -> list[str]:
     if finite(claim.estimate) is None:
         return wrap("no estimate", width, first=_INDENT)
-    numbers = f"{scale.number(claim.estimate)} {scale.interval(claim.interval, unicode=unicode)}"
+    numbers = scale.estimate(claim.estimate, claim.interval, unicode=unicode)
     zero = is_difference(claim)
     draw = partial(bar, claim.estimate, claim.interval, claim.margin, zero=zero, unicode=unicode)
     return _drawn(numbers, draw, _INDENT, width)
@@ -147,7 +147,7 @@ def _part(
     why = wrap(f"{facts}: {printable(part.reason)}", width, first=indent)
     if finite(part.estimate) is None:
         return why
-    numbers = f"{scale.number(part.estimate)} {scale.interval(part.interval, unicode=unicode)}"
+    numbers = scale.estimate(part.estimate, part.interval, unicode=unicode)
     zero = is_difference(claim)
     draw = partial(bar, part.estimate, part.interval, claim.margin, zero=zero, unicode=unicode, scale=ends)
     return [*_drawn(numbers, draw, indent, width), *why]

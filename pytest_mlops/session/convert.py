@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training
-from pytest_mlops.claims.judge import Judgement, PartJudgement, collapse_bound
+from pytest_mlops.claims.judge import Judgement, PartJudgement
+from pytest_mlops.claims.sentences import collapse_bound
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.gates import Gate, Hearing
-from pytest_mlops.session.laboratory import Prepared
+from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.stats import Verdict
 
 _TAIL = 4000

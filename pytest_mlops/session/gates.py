@@ -9,7 +9,8 @@ from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.guard import Asked
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.records import RunResult
-from pytest_mlops.session.laboratory import Bill, Prepared
+from pytest_mlops.session.laboratory import Bill
+from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest, Verdict
 

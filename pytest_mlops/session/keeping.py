@@ -5,11 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.ports import Store
 from pytest_mlops.claims.why import few_changed
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, Record, RunKey, RunResult
+
+if TYPE_CHECKING:
+    from pytest_mlops.store.sql import SqlStore
 
 _PAUSE_SECONDS = 60.0
 """After a write that failed the store is left alone for so long: a locked one makes each try wait for long."""
@@ -157,3 +162,46 @@ class Keeping:
 
 def _first_line(error: StoreError) -> str:
     return str(error).partition("\n")[0]
+
+
+# --- opening it
+
+
+def store_url(url: str, folder: Path) -> str:
+    """The URL of the store; an empty one means a file below ``folder``, from which a relative path counts too.
+
+    Examples
+    --------
+    >>> store_url("", Path("/project")), store_url("sqlite:///runs.sqlite", Path("/project"))
+    ('sqlite:////project/.mlops/store.sqlite', 'sqlite:////project/runs.sqlite')
+    """
+    import sqlalchemy as sa
+
+    if not url:
+        file = folder / ".mlops" / "store.sqlite"
+        return sa.URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:  # whoever opens it says what is wrong
+        return url
+    path = parsed.database
+    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+        return url
+    return parsed.set(database=str(folder / path)).render_as_string(hide_password=False)
+
+
+def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> SqlStore:
+    """The store of a URL, or the default one below ``folder``. Its artifacts lie beside its file."""
+    try:
+        from pytest_mlops.store.database import sqlite_file
+        from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
+    except ImportError as error:
+        raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
+    url = store_url(url, folder)
+    file = sqlite_file(url) or folder / ".mlops" / "memory"
+    return SqlStore(
+        url,
+        artifacts=file.with_suffix(".artifacts"),
+        session=session,
+        keep=KEEP_BYTES if keep is None else keep,
+    )

@@ -1,38 +1,23 @@
-"""From arms and places in their seeds to finished training runs: from memory, from the store, or trained now."""
+"""From prepared arms and places in their seeds to finished training runs: from memory, from the store, or trained now."""
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from pytest_mlops import fingerprint
-from pytest_mlops.claims.arms import Arm, Recording, Training, parameters_key
+from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.ports import Executor, Lost
-from pytest_mlops.claims.seeds import SEEDS, block
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
-from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Details, Failure, Returned, RunKey, RunResult, RunSpec
+from pytest_mlops.records import Failure, Returned, RunKey, RunResult
 from pytest_mlops.session.budget import Budget, Durations
-from pytest_mlops.session.declared import DeclaredData, parts_of, short_hash
+from pytest_mlops.session.declared import DeclaredData
 from pytest_mlops.session.keeping import Keeping
+from pytest_mlops.session.preparing import Prepared, prepare, smoke_seed, spec_of
 from pytest_mlops.settings import Settings
-from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
 from pytest_mlops.training.smoke import Trouble, smoke_quietly
-
-if TYPE_CHECKING:
-    from pytest_mlops.store.sql import SqlStore
-
-PROTOCOL = 1
-"""Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
-
-SMOKE_SEED = SEEDS - 1
-"""Seed of a smoke run. Files that a function names by its seed, checkpoints above all, are then nobody else's."""
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
@@ -40,28 +25,8 @@ LOST_RETRIES = 1
 _POLL_SECONDS = (0.02, 1.0)
 """First and longest pause while another session trains."""
 
-Wanted = tuple["Prepared", int]
+Wanted = tuple[Prepared, int]
 """A prepared arm and a place in its seeds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """An arm made ready to train: all of its key but the seed, and what it trains on."""
-
-    arm: Arm
-    seeds: tuple[int, ...]
-    key: RunKey
-    """With seed 0: :meth:`key_at` fills it in."""
-    place: Place
-    deterministic: bool
-    threads: int
-    data: Any
-    root_data: str
-    details: Details = field(default_factory=Details)
-
-    def key_at(self, index: int) -> RunKey:
-        """The key of the run at that place of the block."""
-        return replace(self.key, seed=self.seeds[index])
 
 
 @dataclass(kw_only=True)
@@ -148,45 +113,8 @@ class Laboratory:
         MlopsError
             If the device is not there, the data cannot be read or a value cannot be keyed.
         """
-        source = arm.source
-        assert isinstance(source, Training)
         self.look_again()
-        resolve = resolve_place_or_cpu if anywhere else resolve_place
-        place = resolve(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
-        deterministic = settings.deterministic == "on" or (
-            settings.deterministic == "auto" and place.device == "cpu"
-        )
-        code = fingerprint.fingerprint(source.function)
-        data, content, packages = self._data.ready(arm.uses.data)
-        described = {
-            **environment(place, threads=settings.threads, deterministic=deterministic),
-            "packages": fingerprint.versions(code.packages | packages | {"numpy", "torch"}),
-            "protocol": PROTOCOL,
-        }
-        function = source.function
-        key = RunKey(
-            function=f"{getattr(function, '__module__', '?')}:{arm.function_name}",
-            code=code.digest,
-            parameters=parameters_key(source),
-            data=content,
-            environment=json.dumps(described, sort_keys=True),
-            seed=0,
-        )
-        return Prepared(
-            arm=arm,
-            seeds=arm.uses.seeds or tuple(block(settings.seed, settings.max_seeds)),
-            key=key,
-            place=place,
-            deterministic=deterministic,
-            threads=settings.threads,
-            data=data,
-            root_data=content,
-            details=Details(
-                label=arm.label,
-                code={name: short_hash(text) for name, text in code.reached},
-                data=parts_of(arm.uses.data, content),
-            ),
-        )
+        return prepare(arm, settings, self._data, anywhere=anywhere)
 
     def expected(self, prepared: Prepared) -> float | None:
         """Seconds that one run of the arm is expected to take; None if nothing like it is known."""
@@ -354,71 +282,3 @@ class Laboratory:
         if self._executor is not None:
             self._executor.close()
         self.keeping.close()
-
-
-def smoke_seed(prepared: Prepared) -> int:
-    """The seed under which an arm is tried out: one that no claim trains, unless the arm names its seeds."""
-    return prepared.seeds[0] if prepared.arm.uses.seeds else SMOKE_SEED
-
-
-def spec_of(prepared: Prepared, index: int) -> RunSpec:
-    """The run of a prepared arm at one place of its seeds, without a folder for its artifacts."""
-    source = prepared.arm.source
-    assert isinstance(source, Training)
-    return RunSpec(
-        key=prepared.key_at(index),
-        function=source.function,
-        given=_handed_over(source),
-        index=index,
-        data=prepared.data,
-        device=prepared.place.device,
-        amp=prepared.place.amp,
-        deterministic=prepared.deterministic,
-        threads=prepared.threads,
-    )
-
-
-def _handed_over(training: Training) -> dict[str, Any]:
-    """What was given, and defaults that a run could change for the next one: each run gets copies."""
-    mutable = {name: value for name, value in training.bound.items() if isinstance(value, list | dict | set)}
-    return {**mutable, **training.given}
-
-
-def recorded(recording: Recording) -> list[RunResult]:
-    """Results that exist, in the form of finished runs."""
-    results = []
-    for index in range(recording.length):
-        metrics = {name: values[index] for name, values in recording.metrics.items()}
-        broken = [name for name, value in metrics.items() if not math.isfinite(value)]
-        failure = (
-            Failure(kind="not finite", message=f"recorded {broken[0]!r} is {metrics[broken[0]]}")
-            if broken
-            else None
-        )
-        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        results.append(
-            RunResult(key=f"recorded:{index}", metrics=finite, yes_no=recording.yes_no, failure=failure)
-        )
-    return results
-
-
-def store_url(url: str, folder: Path) -> str:
-    """The URL of the store; an empty one means a file below ``folder``."""
-    return url or f"sqlite:///{folder / '.mlops' / 'store.sqlite'}"
-
-
-def open_sqlite(url: str, folder: Path, *, session: str | None = None, keep: int | None = None) -> SqlStore:
-    """The store of a URL, or the default one below ``folder``. Its artifacts lie beside its file."""
-    try:
-        from pytest_mlops.store.database import sqlite_file
-        from pytest_mlops.store.sql import KEEP_BYTES, SqlStore
-    except ImportError as error:
-        raise StoreError(f"The store needs SQLAlchemy, which does not load here: {error}") from error
-    url = store_url(url, folder)
-    file = sqlite_file(url) or folder / ".mlops" / "memory"
-    return SqlStore(
-        url,
-        artifacts=file.with_suffix(".artifacts"),
-        session=session,
-        keep=KEEP_BYTES if keep is None else keep,
-    )

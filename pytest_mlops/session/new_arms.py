@@ -11,7 +11,8 @@ from pytest_mlops.errors import MetricError, NotBuiltError, SmokeError
 from pytest_mlops.records import Returned
 from pytest_mlops.reports.text import printable, tail
 from pytest_mlops.session.gates import Hearing
-from pytest_mlops.session.laboratory import Bill, Laboratory, Prepared, smoke_seed
+from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.preparing import Prepared, smoke_seed
 from pytest_mlops.session.smoke import LATER
 from pytest_mlops.training.smoke import LONGEST, Trouble
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_mlops.session.laboratory import Laboratory, Prepared
+from pytest_mlops.session.laboratory import Laboratory
+from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.stats import SequentialTest
 
 

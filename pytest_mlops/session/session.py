@@ -6,21 +6,23 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
-from pytest_mlops.claims.arms import Arm, Arms, Recording
+from pytest_mlops.claims.arms import Arm, Arms
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
 from pytest_mlops.claims.judge import Judgement, judge
 from pytest_mlops.claims.names import check_names
+from pytest_mlops.claims.recording import Recording
 from pytest_mlops.errors import ClaimError, DataError, SettingError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.progress import claim_line, price_line, progress_line
+from pytest_mlops.reports.progress import claim_line, price_lines, progress_line
 from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
 from pytest_mlops.session.gates import Gate, Hearing
-from pytest_mlops.session.laboratory import Laboratory, Prepared, recorded
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
+from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.price import Price, price
 from pytest_mlops.session.smoke import Smoke
 from pytest_mlops.settings import Settings, time_text
@@ -181,6 +183,8 @@ class Session:
         if settings.smoke == "auto":
             self._new_arms.smoke(hearing)
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
+        if hearing.prepared:
+            self._progress(claim_line(gate=gate.test, statement=claim.statement))
         priced = False
         for pair in range(limit):
             before = (time.perf_counter(), hearing.bill.trained)
@@ -194,13 +198,11 @@ class Session:
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
                 reused = hearing.bill.trained == before[1]
-                if pair == 0:
-                    self._progress(claim_line(gate=gate.test, statement=claim.statement))
                 self._progress(_line(claim, judgement, outcomes, test, seconds=took, reused=reused))
                 if judgement.open and not (priced or reused):
                     priced = True
                     rest = price(self._laboratory, hearing.prepared, test, done=pair + 1, most=limit)
-                    self._say_price(rest, pair=pair + 1, took=took)
+                    self._say_price(rest, pair=pair + 1, took=took, one_arm=len(claim.arms) == 1)
             if judgement.open and pair + 1 == limit:
                 judgement = judge(
                     claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
@@ -210,17 +212,19 @@ class Session:
                 return judgement
         raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
 
-    def _say_price(self, rest: Price, *, pair: int, took: float) -> None:
+    def _say_price(self, rest: Price, *, pair: int, took: float, one_arm: bool) -> None:
         if rest.runs[-1]:
-            line = price_line(
+            lines = price_lines(
                 pair=pair,
                 took=took,
                 runs=rest.runs,
                 seconds=rest.seconds,
                 on_gpu=rest.on_gpu,
                 left=self._laboratory.budget.left,
+                one_arm=one_arm,
             )
-            self._progress(line)
+            for line in lines:
+                self._progress(line)
 
     def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
         left, expected = self._laboratory.budget.left, self._laboratory.expected(refused)
@@ -269,7 +273,7 @@ class Session:
 
     def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
         if isinstance(arm.source, Recording):
-            return recorded(arm.source)
+            return arm.source.results()
         prepared = self._laboratory.prepare(arm, settings)
         hearing.prepared.append(prepared)
         return prepared

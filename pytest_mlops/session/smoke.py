@@ -16,7 +16,8 @@ from pytest_mlops.errors import SmokeError
 from pytest_mlops.records import Returned
 from pytest_mlops.reports.text import plural, printable
 from pytest_mlops.session.gates import Gate
-from pytest_mlops.session.laboratory import Laboratory, Prepared, spec_of
+from pytest_mlops.session.laboratory import Laboratory
+from pytest_mlops.session.preparing import Prepared, spec_of
 from pytest_mlops.training.smoke import smoke
 
 LATER = "Its other cases may come after two batches: only training can tell."

@@ -6,8 +6,8 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +113,15 @@ class SqlStore:
         if result.key != key.digest:
             raise ValueError(f"result of run {result.key[:12]} handed in for key {key.digest[:12]}")
         folder = self.artifacts(key)
-        artifacts = self._left_in(folder)
-        with self._database.writing(durable=True) as connection:
-            if instead_of is not None:
-                connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))
-            kept = self._insert(connection, key, result, details, artifacts)
-            if artifacts or instead_of is not None:
-                self._artifacts.prune(connection)
-            self._leases.drop(connection, key.digest)
+        with self._speaking_of_artifacts():
+            artifacts = self._artifacts.found(folder)  # hashing takes long: before the others have to wait
+            with self._database.writing(durable=True) as connection:
+                if instead_of is not None:
+                    connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))
+                kept = self._insert(connection, key, result, details, artifacts)
+                if artifacts or instead_of is not None:
+                    self._artifacts.prune(connection)
+                self._leases.drop(connection, key.digest)
         self._artifacts.discard(folder)
         if kept:
             return result
@@ -244,10 +245,15 @@ class SqlStore:
             with suppress(StoreError), self.writing() as connection:
                 self._artifacts.drop(connection, forgotten)
 
-    def _left_in(self, folder: Path) -> list[Artifact]:
-        with suppress(OSError):  # the numbers of a run are kept whatever happened to its files
-            return self._artifacts.found(folder)
-        return []
+    @contextmanager
+    def _speaking_of_artifacts(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"An artifact of a training run could not be kept beside the store {self.url}: {error}. Make room on its "
+                "disk, or choose another store with --mlops-store=URL."
+            ) from error
 
     def _insert(
         self,

@@ -1,0 +1,105 @@
+"""What training runs have to agree in, before their numbers mean anything: names, kinds of metrics, randomness of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, refused_rate
+from pytest_mlops.claims.sentences import seed_of
+from pytest_mlops.errors import MetricError, RunError
+from pytest_mlops.records import RunResult
+
+
+def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> list[Part]:
+    """The parts of a claim, if the runs of its arms agree in what they have to.
+
+    Parameters
+    ----------
+    claim : Claim
+        What is claimed.
+    outcomes : mapping of arm to results
+        In seed order; good ones.
+    usable : int
+        How many of each arm count, at least one.
+
+    Raises
+    ------
+    MetricError
+        If a metric does not exist, or its name is not the same in every run.
+    RunError
+        If a training function seeds the generators alike under every seed.
+    NotBuiltError
+        If a metric turns out to be yes/no.
+    """
+    _refuse_equal_randomness(claim, outcomes, usable)
+    parts = claim.parts({arm: list(outcomes[arm][0].metrics) for arm in claim.arms})
+    yes_no = {
+        arm: frozenset().union(*(result.yes_no for result in outcomes[arm][:usable])) for arm in claim.arms
+    }
+    for part in parts:
+        refuse_rates(claim, part, yes_no)
+        _check_every_run(part, outcomes, usable)
+        _refuse_rates_as_numbers(claim, part, outcomes, usable)
+    _check_wildcards(claim, parts, outcomes, usable)
+    return parts
+
+
+def _refuse_equal_randomness(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
+    """A function that seeds the generators alike under two seeds trains one run under many names."""
+    for arm in claim.arms:
+        for first, second in pairwise(outcomes[arm][:usable]):
+            alike = [call for call in first.reseeded if call in second.reseeded]
+            if alike:
+                raise RunError(
+                    f"{arm.label} calls {alike[0]} under every seed, so that its training runs share their randomness and "
+                    "say nothing of new seeds.\n  Delete the call (the generators are seeded with run.seed before the function "
+                    "starts), or seed with run.seed. For a fixed split use run.split, or numpy.random.default_rng(0)."
+                )
+
+
+def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
+    for term in part.terms:
+        for index in range(usable):
+            result = outcomes[term.arm][index]
+            if term.metric not in result.metrics:
+                own = ", ".join(repr(name) for name in result.metrics)
+                seed = seed_of(outcomes[term.arm], index)
+                raise MetricError(
+                    f"{term.arm.label} returned metric {term.metric!r} for its first seed but not under {seed} "
+                    f"({own}). Every training "
+                    "run has to return the same names, whatever the seed."
+                )
+    for term in part.terms:
+        check_metric(term, list(outcomes[term.arm][0].metrics))
+
+
+def _refuse_rates_as_numbers(
+    claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
+) -> None:
+    """``float(converged)`` is a rate as much as ``converged`` is; constant 0 or 1 gives no t, and may stay."""
+    for term in part.terms:
+        if {outcomes[term.arm][index].metrics[term.metric] for index in range(usable)} == {0.0, 1.0}:
+            raise refused_rate(claim, term, "is 0 or 1 in every training run, so it is a yes/no metric")
+
+
+def _check_wildcards(
+    claim: Claim, parts: Sequence[Part], outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
+) -> None:
+    """A name that turns up at a later seed would be a part that nobody judged."""
+    if not any("*" in term.metric for term in claim.difference.terms):
+        return
+    expected = [part.name for part in parts]
+    for index in range(1, usable):
+        found = [
+            part.name for part in claim.parts({arm: list(outcomes[arm][index].metrics) for arm in claim.arms})
+        ]
+        if found != expected:
+            only = ", ".join(repr(name) for name in sorted(set(found) ^ set(expected)))
+            seed = seed_of(outcomes[claim.arms[0]], index)
+            raise MetricError(
+                f"{claim.statement}: the names that * stands for change between seeds ({only} under {seed}). "
+                "Every training run has "
+                "to return the same names, whatever the seed."
+            )

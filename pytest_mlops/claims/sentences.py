@@ -1,0 +1,99 @@
+"""Why the judge decided as it did, and what to do about it: sentences for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.records import RunResult
+from pytest_mlops.stats import Reason, SequentialTest, Verdict
+
+if TYPE_CHECKING:
+    from pytest_mlops.claims.judge import PartJudgement
+
+
+def collapse_bound(n: int, alpha: float) -> float:
+    """Largest share of seeds that may behave otherwise and still show nothing in ``n`` runs with probability ``alpha``.
+
+    Examples
+    --------
+    >>> round(collapse_bound(5, 0.05), 2), round(collapse_bound(30, 0.05), 3)
+    (0.45, 0.095)
+    """
+    return float(1.0 - alpha ** (1.0 / n))
+
+
+def reason(part: PartJudgement, *, identical: bool, parts: int, most: int) -> str:
+    """Why a claim ended with this part."""
+    where = f"part {part.name!r}: " if parts > 1 and part.decision.verdict != Verdict.PASS else ""
+    texts = {
+        Reason.EFFICACY: "enough evidence: it crossed the efficacy boundary",
+        Reason.FUTILITY: f"stopped early: PASS within {most} seeds had become unlikely",
+        Reason.MAX_SEEDS: "max_seeds was reached without PASS",
+        Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
+        Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
+    }
+    text = where + texts.get(part.decision.reason, str(part.decision.reason))
+    if part.decision.verdict == Verdict.FAIL and not identical:
+        text += ", and the evidence speaks against the claim"
+    return text
+
+
+def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
+    """What to do about a claim that did not PASS."""
+    if part.decision.reason == Reason.IDENTICAL:
+        return "The change touched nothing: did the parameter reach the model?"
+    if part.decision.reason == Reason.NO_VARIANCE:
+        share = collapse_bound(part.decision.n, test.alpha)
+        return (
+            f"A deviation on up to {share:.0%} of seeds cannot be excluded. If training is meant to depend "
+            "on the seed: does all of its "
+            "randomness come from run (run.rng, run.loader, run.init) or the global generators?"
+        )
+    if part.decision.verdict == Verdict.FAIL:
+        return "Drop the claim or change the training; more seeds will not turn it."
+    return more_seeds(part, claim, test)
+
+
+def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
+    """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs."""
+    import numpy as np
+
+    direction = 1.0 if claim.sign == ">" else -1.0
+    contrasts = direction * (np.array(part.contrasts) - claim.margin)
+    n = len(contrasts)
+    sd = float(contrasts.std(ddof=1)) if n > 1 else 0.0
+    if n < 3 or sd == 0.0:
+        return "More training runs are needed to say more."
+    most = int(test.looks[-1])
+    margin = direction * (float(contrasts.mean()) - test.detectable_effect * sd) + claim.margin
+    text = f"If the estimate is right, {most} seeds can show a margin of about {margin:.2g} (with power {test.power:g})"
+    effect = float(contrasts.mean()) / sd
+    if effect > 0:
+        needed = math.ceil(most * (test.detectable_effect / effect) ** 2)
+        if needed > most:
+            text += f", and this margin needs max_seeds of about {needed}"
+    return text + ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."
+
+
+def mend(kind: str) -> str:
+    """What to do about a failed training run of that kind."""
+    if kind == "metrics":
+        return 'Return names with numbers from the training function, e.g. return {"accuracy": 0.93}.'
+    if kind == "not finite":
+        return (
+            "A training run that diverged is a result, and no seed is dropped in silence: make the training stable (learning "
+            "rate, clip_norm, loss scale), or mend the metric where it divides by zero."
+        )
+    return (
+        "A failed training run is a result, kept like others, and no seed is dropped in silence. Mend the training function; if "
+        "the machine was to blame, train it again: pytest --mlops --mlops-retry-failed."
+    )
+
+
+def seed_of(results: Sequence[RunResult], index: int) -> str:
+    """The seed of a run, or its place among results that had none."""
+    seed = results[index].seed
+    return f"seed {seed}" if seed is not None else f"place {index} of its results"

@@ -1,0 +1,111 @@
+"""From an arm and the options of its gate to what a training run is: device, data and key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pytest_mlops import fingerprint
+from pytest_mlops.claims.arms import Arm, Training, parameters_key
+from pytest_mlops.claims.seeds import SEEDS, block
+from pytest_mlops.records import Details, RunKey, RunSpec
+from pytest_mlops.session.declared import DeclaredData, parts_of, short_hash
+from pytest_mlops.settings import Settings
+from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
+
+PROTOCOL = 1
+"""Raised when the same key would train to other bits under a newer version of ours (streams, order, initialisation)."""
+
+SMOKE_SEED = SEEDS - 1
+"""Seed of a smoke run. Files that a function names by its seed, checkpoints above all, are then nobody else's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An arm made ready to train: all of its key but the seed, and what it trains on."""
+
+    arm: Arm
+    seeds: tuple[int, ...]
+    key: RunKey
+    """With seed 0: :meth:`key_at` fills it in."""
+    place: Place
+    deterministic: bool
+    threads: int
+    data: Any
+    root_data: str
+    details: Details = field(default_factory=Details)
+
+    def key_at(self, index: int) -> RunKey:
+        """The key of the run at that place of the block."""
+        return replace(self.key, seed=self.seeds[index])
+
+
+def prepare(arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywhere: bool) -> Prepared:
+    """Resolve an arm's device, data and key; see :meth:`pytest_mlops.session.laboratory.Laboratory.prepare`."""
+    source = arm.source
+    assert isinstance(source, Training)
+    resolve = resolve_place_or_cpu if anywhere else resolve_place
+    place = resolve(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
+    deterministic = settings.deterministic == "on" or (
+        settings.deterministic == "auto" and place.device == "cpu"
+    )
+    code = fingerprint.fingerprint(source.function)
+    data, content, packages = data_of_arms.ready(arm.uses.data)
+    described = {
+        **environment(place, threads=settings.threads, deterministic=deterministic),
+        "packages": fingerprint.versions(code.packages | packages | {"numpy", "torch"}),
+        "protocol": PROTOCOL,
+    }
+    function = source.function
+    key = RunKey(
+        function=f"{getattr(function, '__module__', '?')}:{arm.function_name}",
+        code=code.digest,
+        parameters=parameters_key(source),
+        data=content,
+        environment=json.dumps(described, sort_keys=True),
+        seed=0,
+    )
+    return Prepared(
+        arm=arm,
+        seeds=arm.uses.seeds or tuple(block(settings.seed, settings.max_seeds)),
+        key=key,
+        place=place,
+        deterministic=deterministic,
+        threads=settings.threads,
+        data=data,
+        root_data=content,
+        details=Details(
+            label=arm.label,
+            code={name: short_hash(text) for name, text in code.reached},
+            data=parts_of(arm.uses.data, content),
+        ),
+    )
+
+
+def smoke_seed(prepared: Prepared) -> int:
+    """The seed under which an arm is tried out: one that no claim trains, unless the arm names its seeds."""
+    return prepared.seeds[0] if prepared.arm.uses.seeds else SMOKE_SEED
+
+
+def spec_of(prepared: Prepared, index: int) -> RunSpec:
+    """The run of a prepared arm at one place of its seeds, without a folder for its artifacts."""
+    source = prepared.arm.source
+    assert isinstance(source, Training)
+    return RunSpec(
+        key=prepared.key_at(index),
+        function=source.function,
+        given=_handed_over(source),
+        index=index,
+        data=prepared.data,
+        device=prepared.place.device,
+        amp=prepared.place.amp,
+        deterministic=prepared.deterministic,
+        threads=prepared.threads,
+    )
+
+
+def _handed_over(training: Training) -> dict[str, Any]:
+    """What was given, and defaults that a run could change for the next one: each run gets copies."""
+    mutable = {name: value for name, value in training.bound.items() if isinstance(value, list | dict | set)}
+    return {**mutable, **training.given}

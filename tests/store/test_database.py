@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,8 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(old_file, tmp_path):
     open_at(tmp_path / "new.sqlite").close()
     shapes = []
     for file in (old_file, tmp_path / "new.sqlite"):
-        tables = sa.inspect(sa.create_engine(f"sqlite:///{file}"))
+        engine = sa.create_engine(f"sqlite:///{file}")
+        tables = sa.inspect(engine)
         shapes.append(
             {
                 name: (
@@ -94,6 +96,7 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(old_file, tmp_path):
                 for name in tables.get_table_names()
             }
         )
+        engine.dispose()
     assert shapes[0] == shapes[1]
     assert set(shapes[0]) >= set(schema.TABLES.tables)
 
@@ -199,7 +202,8 @@ store.close()
     store = open_at(tmp_path / "runs.sqlite")
     assert [len(store.found(a_key(seed))) for seed in range(3)] == [1, 0, 1]
     store.close()
-    assert sqlite3.connect(tmp_path / "runs.sqlite").execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 @pytest.fixture

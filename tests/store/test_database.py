@@ -144,6 +144,7 @@ def test_a_read_does_not_wait_for_a_writer(tmp_path):
     assert len(other.found(a_key())) == 1
     assert len(other.kin(a_key())) == 1
     writer.execute("ROLLBACK")
+    writer.close()
     other.close()
     store.close()
 
@@ -156,6 +157,7 @@ def test_a_locked_store_is_one_clear_error_and_loses_nothing(tmp_path):
     with pytest.raises(StoreError, match=r"could not be written: database is locked.*keeps it locked"):
         store.put(a_key(1), a_result(a_key(1)))
     writer.execute("ROLLBACK")
+    writer.close()
     store.put(a_key(1), a_result(a_key(1)))
     assert len(store.found(a_key(0))) == 1
     store.close()

@@ -9,7 +9,7 @@ from pytest_mlops.claims.arms import Training
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import MetricError, NotBuiltError, SmokeError
 from pytest_mlops.records import Returned
-from pytest_mlops.reports.text import printable, tail
+from pytest_mlops.reports.text import duration, printable, tail
 from pytest_mlops.session.gates import Hearing
 from pytest_mlops.session.laboratory import Bill, Laboratory
 from pytest_mlops.session.preparing import Prepared, smoke_seed
@@ -122,4 +122,4 @@ def _course(found: Returned | Trouble | None) -> str:
         return f"showed no mistake in {LONGEST:.0f} s and was broken off: {_SHORTER}"
     if isinstance(found, Trouble):
         return f"broke off after {found.seconds:.1f} s"
-    return f"ran in {found.seconds:.1f} s" + (f": {_SHORTER}" if found.seconds > _LONG else "")
+    return f"ran in {duration(found.seconds)}" + (f": {_SHORTER}" if found.seconds > _LONG else "")

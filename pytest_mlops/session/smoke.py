@@ -14,7 +14,7 @@ from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import SmokeError
 from pytest_mlops.records import Returned
-from pytest_mlops.reports.text import plural, printable
+from pytest_mlops.reports.text import duration, plural, printable
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared, spec_of
@@ -108,7 +108,7 @@ class Smoke:
         with self._uncaptured():
             found = smoke(spec_of(prepared, 0))
         names = ", ".join(found.names)
-        self._say(printable(f"smoke: {arm.label} ran in {found.seconds:.1f} s and returned {names}"))
+        self._say(printable(f"smoke: {arm.label} ran in {duration(found.seconds)} and returned {names}"))
         return found
 
     def _missing_device(self, asked: str, prepared: Prepared) -> None:

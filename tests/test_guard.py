@@ -187,6 +187,42 @@ def test_gate(unclear, baseline):
     result.assert_outcomes(failed=1)
 
 
+@pytest.mark.parametrize("claim", ['unclear["auc"] > baseline["auc"]', 'worse["auc"] > baseline["auc"]'])
+def test_a_hook_that_swallows_failures_makes_no_claim_green(pytester, gates, claim):
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_call(item):
+            try:
+                return (yield)
+            except BaseException:
+                return None
+    """)
+    result = gates(f"""
+def test_gate(unclear, worse, baseline):
+    assert {claim}
+""")
+    result.assert_outcomes(failed=1)
+
+
+def test_a_report_that_a_hook_rewrites_does_not_end_in_success(pytester, gates):
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            report.outcome = "passed"
+            return report
+    """)
+    result = gates("""
+        def test_gate(worse, baseline):
+            assert worse["auc"] > baseline["auc"]
+    """)
+    assert result.ret == 1
+
+
 UNITTEST_MADE_GREEN = {
     "skipTest": ("", "if not ({claim}): self.skipTest('not now')"),
     "SkipTest": ("", "if not ({claim}): raise unittest.SkipTest('not now')"),

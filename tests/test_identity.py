@@ -279,6 +279,127 @@ def test_what_is_trained_again_without_need_is_named_too(pytester, project, appl
     assert says in why
 
 
+# --- patches and hidden state: each in a project of its own, where nothing else can make it train again
+
+
+ALONE = {
+    "attribute of a namespace": (
+        "CFG = SimpleNamespace(lr=0.5)\nCFG.lr = 0.6",
+        "CFG.lr",
+        "CFG.lr = 0.6",
+        "CFG.lr = 0.7",
+    ),
+    "method attached to a class": (
+        "class Net:\n    pass\n\ndef forward(self):\n    return 0.5\n\nNet.forward = forward",
+        "Net().forward()",
+        "return 0.5",
+        "return 0.6",
+    ),
+    "implementation of a singledispatch": (
+        "@functools.singledispatch\ndef f(x):\n    return 0.5\n\n@f.register\ndef _(x: int):\n    return 0.6",
+        "f(1)",
+        "return 0.6",
+        "return 0.7",
+    ),
+    "function by globals()": (
+        "def net_a():\n    return 0.5",
+        "globals()['net_' + 'a']()",
+        "return 0.5",
+        "return 0.6",
+    ),
+    "subclass that is looked for": (
+        "class Base:\n    pass\n\nclass Net(Base):\n    value = 0.5",
+        "Base.__subclasses__()[0].value",
+        "0.5",
+        "0.6",
+    ),
+    "registry of an object": (
+        "class Registry:\n    def __init__(self):\n        self.nets = {}\n\nREG = Registry()\n\n"
+        "def net():\n    return 0.5\n\nREG.nets['net'] = net",
+        "REG.nets['net']()",
+        "return 0.5",
+        "return 0.6",
+    ),
+}
+
+
+@pytest.mark.parametrize(("top", "value", "old", "new"), ALONE.values(), ids=ALONE)
+def test_what_hides_behind_objects_and_names_is_seen(pytester, top, value, old, new):
+    source = f"""import functools
+from types import SimpleNamespace
+
+{top}
+
+
+def train(run):
+    return {{"auc": {value} + run.rng("noise").normal() / 100}}
+
+
+def test_bar(arm):
+    assert arm(train)["auc"] > 0.1
+"""
+    file = pytester.path / "test_alone.py"
+
+    def session():
+        pytester.runpytest_inprocess("--mlops", "-p", "no:randomly").assert_outcomes(passed=1)
+        return json.loads((pytester.path / "mlops-report" / "report.json").read_text())["session"]["trained"]
+
+    file.write_text(source)
+    assert (session(), session()) == (5, 0)
+    assert source.count(old) == 1
+    file.write_text(source.replace(old, new))
+    assert session() == 5
+
+
+PATCHES = {
+    "method by a function of the same file": ("monkeypatch.setattr(Net, 'f', better)", "Net().f()"),
+    "attribute of an object": ("monkeypatch.setattr(OBJECT, 'value', 0.9)", "OBJECT.value"),
+    "attribute of a namespace": ("monkeypatch.setattr(SPACE, 'value', 0.9)", "SPACE.value"),
+    "function of an installed package": (
+        "monkeypatch.setattr(math, 'fabs', lambda x: 0.9)",
+        "math.fabs(0.5)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("patch", "value"), PATCHES.values(), ids=PATCHES)
+def test_gates_of_which_one_patches_share_no_run(pytester, patch, value):
+    pytester.makepyfile(
+        test_patch=f"""
+import math
+from types import SimpleNamespace
+import pytest
+
+class Net:
+    def f(self):
+        return 0.5
+
+class Thing:
+    def __init__(self):
+        self.value = 0.5
+
+def better(self):
+    return 0.9
+
+OBJECT, SPACE = Thing(), SimpleNamespace(value=0.5)
+
+def train(run):
+    return {{"acc": {value} + run.rng("noise").normal() / 100}}
+
+@pytest.fixture
+def improved(monkeypatch):
+    {patch}
+
+def test_patched(arm, improved):
+    assert arm(train)["acc"] > 0.8
+
+def test_plain(arm):
+    assert arm(train)["acc"] > 0.8
+"""
+    )
+    pytester.runpytest_inprocess("--mlops", "-p", "no:randomly").assert_outcomes(passed=1, failed=1)
+
+
 @pytest.fixture
 def another_torch(monkeypatch):
     torch = pytest.importorskip("torch")

@@ -13,12 +13,13 @@ import hashlib
 import importlib.util
 import json
 import sys
+from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from pytest_mlops.errors import MlopsError, ParameterError
@@ -27,6 +28,7 @@ from pytest_mlops.fingerprint.content import content, path_content
 from pytest_mlops.fingerprint.slots import Shared, as_imported, is_code
 from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
 
+_DYNAMIC = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "__subclasses__", "modules"})
 _PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
 
 
@@ -105,6 +107,7 @@ class _Walk:
         self._seen.add(id(value))
         self._alive.append(value)
         if isinstance(value, partial):
+            self.shared.holders.append(value)
             self.visit(value.func)
             if self._refusing:
                 self._note("partial", self._key([list(value.args), dict(value.keywords)], self.name))
@@ -137,6 +140,7 @@ class _Walk:
         if file is None and not party.is_without_source(code.co_filename):
             self._foreign(function)
             return
+        self.shared.holders.append(function)
         label = f"{function.__module__}:{function.__qualname__}"
         nodes = syntax.definitions_of(code, syntax.tree_of(file)) if file else []
         noted: list[Any] = [syntax.normalised(node) for node in nodes]
@@ -149,6 +153,12 @@ class _Walk:
         for node in nodes:
             self._imports(node, function.__globals__.get("__package__") or "")
             self._attributes(node, function.__globals__)
+        for implementation in (
+            getattr(function, "registry", {}).values() if hasattr(function, "dispatch") else ()
+        ):
+            self.visit(implementation)  # functools.singledispatch
+        if file and _DYNAMIC & (names | set(code.co_names)):
+            self._whole_file(file, function.__module__)  # it looks for names that no syntax tells
         if file and not _is_by_function(file):
             self._whole_file(file, function.__module__)
 
@@ -173,6 +183,7 @@ class _Walk:
                 return
             self._note(f"{cls.__module__}:{cls.__qualname__}", sorted(vars(cls)))
         else:
+            self.shared.holders.append(cls)
             node = syntax.class_of(cls.__qualname__, syntax.tree_of(file))
             label = f"{cls.__module__}:{cls.__qualname__}"
             self._note(label, syntax.normalised(node) if node is not None else sorted(vars(cls)))
@@ -192,13 +203,18 @@ class _Walk:
             inner = getattr(member, "__func__", member)
             label = f"{cls.__module__}:{cls.__qualname__}.{name}"
             if isinstance(inner, FunctionType):
-                if inner.__code__.co_filename != file:  # patched, or made by exec as dataclasses do
+                own = inner.__qualname__ == f"{cls.__qualname__}.{name}"
+                if (
+                    inner.__code__.co_filename != file or not own
+                ):  # patched, or made by exec as dataclasses do
                     self.visit(inner)
                 elif inner.__closure__:
                     self._captured(inner, label)
             elif type(inner) in _PLAIN and not name.startswith("__") and not issubclass(cls, enum.Enum):
                 with suppress(MlopsError):  # what has no key counts by the class statement
                     self._note(label, self._key(inner, label))
+            elif _is_plain_object(inner) and not name.startswith("__"):
+                self._state(label, inner)
 
     # --- names and values
 
@@ -214,11 +230,25 @@ class _Walk:
         for first, *rest in syntax.attributes_in(node):
             value = scope.get(first)
             for name in rest:
-                file = party.source_file(value) if isinstance(value, ModuleType) else None
-                if file is None or name.startswith("__") or name not in vars(value):
+                if not isinstance(value, ModuleType) or name.startswith("__") or name not in vars(value):
                     break
+                file = party.source_file(value)
+                if file is None:
+                    value = vars(value)[name]
+                    self._patched(value)
+                    continue
                 self._global(vars(value), name, file)
                 value = vars(value)[name]
+
+    def _patched(self, value: Any) -> None:
+        """The user's function in the place of an installed one (``F.relu = mine``)."""
+        if isinstance(value, FunctionType) and party.first_party(value.__code__.co_filename):
+            self.visit(value)
+
+    def _state(self, label: str, value: Any) -> None:
+        """What an object of the user's own, or a namespace, holds; where that cannot be told, its statements count."""
+        with suppress(MlopsError, RecursionError):
+            self._note(f"{label} state", content(value, name=label, code=self._reference))
 
     def _global(self, scope: dict[str, Any], name: str, file: str) -> None:
         label = f"{scope.get('__name__')}:{name}"
@@ -253,6 +283,8 @@ class _Walk:
         except MlopsError:
             if statement:
                 self._statements(label, name, file)
+                if _is_plain_object(value) and self._refusing:
+                    self._state(label, value)
             elif self._refusing:
                 raise
         if type(value).__module__ != "builtins":
@@ -278,6 +310,16 @@ class _Walk:
                 f"The training function reaches {plain!r}, a {type(value).__name__} with weights that was made outside it: it is "
                 "initialised outside the seed, and every training run would train the same object on.\n  Make it inside the "
                 f"function: model = {type(value).__name__}(...). A frozen model goes into arm(...).using(data=load)."
+            )
+        if (
+            hasattr(value, "fit")
+            and not isinstance(value, type)
+            and not is_torch_module(value)
+            and ":" in label
+        ):
+            raise ParameterError(
+                f"The training function reaches {plain!r}, a {type(value).__name__} made outside it: every training run would "
+                f"fit the same object on.\n  Make it inside the function: model = {type(value).__name__}(...)."
             )
         if is_optimizer(value):
             raise ParameterError(
@@ -361,6 +403,17 @@ class _Walk:
         if known is not None and known != text:  # two objects of one name, e.g. lambdas: keep both
             text = json.dumps(sorted({known, text}))
         self.reached[label] = text
+
+
+def _is_plain_object(value: Any) -> bool:
+    """An instance of a class of the user's own, or a namespace: all that it is lies in its attributes."""
+    if isinstance(value, SimpleNamespace | Namespace):
+        return True
+    return (
+        hasattr(value, "__dict__")
+        and not isinstance(value, type)
+        and party.source_of_name(type(value).__module__) is not None
+    )
 
 
 def _home(cls: type) -> tuple[str | None, dict[str, Any]]:

@@ -31,6 +31,8 @@ class Shared:
     slots: dict[str, Slot] = field(default_factory=dict)
     caches: list[Any] = field(default_factory=list)
     """Objects with ``cache_clear``: functions of the user behind ``functools.lru_cache``."""
+    holders: list[Any] = field(default_factory=list)
+    """The user's classes, functions and partials: their attributes, mutable defaults and arguments outlive a run."""
 
     def name_of(self, scope: dict[str, Any], name: str, label: str) -> None:
         """Note a module's name, unless it stands for code."""

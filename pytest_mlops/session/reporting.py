@@ -17,6 +17,7 @@ from pytest_mlops.errors import GuardError, ReportError
 from pytest_mlops.reports.files import write
 from pytest_mlops.reports.model import GateRecord, Report
 from pytest_mlops.reports.terminal import summary
+from pytest_mlops.reports.wording import is_bad
 from pytest_mlops.session.assembly import Assembly
 from pytest_mlops.session.session import Session
 
@@ -57,7 +58,7 @@ class Reporting:
             self._assembly.add(record)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the report of what is known, also after an interruption."""
         unfinished = self._session.end()
         if unfinished is not None:
@@ -65,6 +66,10 @@ class Reporting:
         if self._assembly.empty:
             return
         self._report = self._assembly.report(exit_status=int(exitstatus))
+        if not exitstatus and is_bad(
+            self._report
+        ):  # whoever rewrote the report of a gate: its claim did not PASS
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         try:
             write(self._report, self._folder)
         except ReportError as error:
@@ -188,16 +193,20 @@ def properties(record: GateRecord) -> list[tuple[str, object]]:
 
 
 def refuse_green(item: pytest.Item, report: pytest.TestReport, session: Session) -> None:
-    """Fail a phase that is about to be reported as skipped or expected to fail, and hides a claim that did not PASS.
+    """Fail a phase that is about to be reported as passed, skipped or expected to fail, and hides a claim that did not PASS.
 
     What raises on its own way out is guarded there. This one looks at what pytest made of it: skips and expected
     failures of ``unittest`` never pass through our hooks, and an xfail mark also covers setup and teardown.
     """
     gate = session.gate
-    if gate is None or not report.skipped or not (gate.is_gate or gate.hearings):
+    if gate is None or report.failed or not (gate.is_gate or gate.hearings):
+        return
+    if report.passed and (report.when != "call" or hasattr(report, "wasxfail")):
         return
     marks = list(item.iter_markers("xfail"))
-    if not hasattr(report, "wasxfail") or not (marks or _unittest_expects_failure(item)):
+    if report.passed:  # somebody between us and pytest swallowed what the guard, or the assertion, raised
+        objection = session.objection(all_claims=True)
+    elif not hasattr(report, "wasxfail") or not (marks or _unittest_expects_failure(item)):
         objection = session.objection(final=True, all_claims=True)
     elif (marks and not any(_is_strict(item, mark) for mark in marks)) or session.is_expected_failure():
         return

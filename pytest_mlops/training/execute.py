@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -73,6 +74,8 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
         except BaseException as error:  # noqa: BLE001 - e.g. a device that is not there
             outcome.failure = outcome.failure or explain(error)
     record = Record(modules=notes.modules(), files=notes.files()) if notes is not None else Record()
+    if notes is not None and notes.carried():
+        outcome.failure = outcome.failure or _carried_over(notes.carried())
     return _result(spec, outcome, recorder.text(), messages, record)
 
 
@@ -80,6 +83,7 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
     """Call the function; fill ``outcome`` with all that it left, also when it fails half-way."""
     meter = Meter(spec.device)
     run = Run(spec)
+    process = os.getpid()
     try:
         with module_state_kept(spec.function), protected(spec.data):
             meter.start()
@@ -87,6 +91,10 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
                 with reseeding_heard() as outcome.reseeded:
                     returned = spec.function(run, **copy.deepcopy(dict(spec.given)))  # each run its own
             finally:
+                if (
+                    os.getpid() != process
+                ):  # a child that the function forked and that came back here: it is no second pytest
+                    os._exit(0)
                 meter.stop()
             outcome.metrics = read_metrics(returned)
     except KeyboardInterrupt:
@@ -97,6 +105,14 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
         outcome.failure = _judge(outcome.metrics)
     outcome.measured = meter.read()
     _collect(run, outcome)
+
+
+def _carried_over(files: list[str]) -> Failure:
+    return Failure(
+        kind="error",
+        message=f"the training function reads {files[0]!r} and writes it again, so that each training run goes on from the one "
+        "before: write files with run.artifact(name), a path of each run's own",
+    )
 
 
 def _judge(metrics: Metrics) -> Failure | None:

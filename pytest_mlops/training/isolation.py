@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_mlops._optional import installed, need
 from pytest_mlops.training.streams import global_generators_kept, seed_global_generators
@@ -48,7 +48,7 @@ def isolated(*, seed: int, device: str, threads: int, deterministic: bool) -> It
         stack.enter_context(global_generators_kept())
         stack.enter_context(np.errstate())
         stack.enter_context(np.printoptions())
-        for keep in (_process, _environment, _folder, _signals, _figures, _compiler):
+        for keep in (_leaving, _process, _environment, _folder, _signals, _figures, _compiler):
             stack.callback(_put_back, keep(), keep.__name__.strip("_"), messages)
         stack.enter_context(_thread_pools(threads))
         if torch is not None:
@@ -67,6 +67,23 @@ def _put_back(restore: Restore, what: str, messages: list[str]) -> None:
         messages.append(
             f"could not put back {what} as before the training run: {type(error).__name__}: {error}"
         )
+
+
+def _leaving() -> Restore:
+    """``os._exit`` would end pytest without a verdict: in this process it is an exit like others."""
+    leave, process = os._exit, os.getpid()
+
+    def exit_(status: int) -> NoReturn:
+        if os.getpid() != process:  # a child that the run forked
+            leave(status)
+        raise SystemExit(status)
+
+    os._exit = exit_
+
+    def restore() -> None:
+        os._exit = leave
+
+    return restore
 
 
 def _compiler() -> Restore:

@@ -43,6 +43,7 @@ class Notes:
         self._read: dict[str, Stamp] = {}
         self._listed: dict[str, str] = {}
         self._written: set[str] = set()
+        self._carried: set[str] = set()
         self._modules: set[str] = set()
         self._missed = ""
         self._process = os.getpid()
@@ -57,6 +58,8 @@ class Notes:
         name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - no system call for each part, as resolve() has
         writes = isinstance(mode, str) and set(mode) & set("wax+")
         if writes or (isinstance(flags, int) and flags & _WRITING):
+            if name in self._read:
+                self._carried.add(name)
             self._written.add(name)
         elif name not in self._read and self._counts(name):
             with suppress(OSError):
@@ -92,6 +95,10 @@ class Notes:
     def imported(self, modules: Iterable[str]) -> None:
         """Take notice of modules that were imported, or asked for by a computed name."""
         self._modules |= set(modules)
+
+    def carried(self) -> list[str]:
+        """Files that the run read and then wrote: what one run leaves in them would train the next one on."""
+        return sorted(self._relative(name) for name in self._carried)
 
     def modules(self) -> Mapping[str, str]:
         """First-party modules by path relative to the root, with the hash of their normalised source."""
@@ -179,6 +186,8 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     try:
         if event == "open":
             notes.opened(*arguments)
+        elif event == "sqlite3.connect":
+            notes.opened(arguments[0], "r", 0)
         elif event in _LISTING and not _is_import_system():
             notes.listed(arguments[0])
     except Exception as error:  # noqa: BLE001

@@ -6,16 +6,21 @@ Caches of ``functools`` are emptied. Arrays, tensors and weights among them are 
 
 from __future__ import annotations
 
+import copy
+import random
 import sys
+from argparse import Namespace
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from types import FunctionType, ModuleType
+from functools import partial
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.fingerprint.party import source_file
 from pytest_mlops.fingerprint.slots import Slot, filled, is_code
+from pytest_mlops.fingerprint.values import has_class
 from pytest_mlops.training.data import protected
 
 _MOST = 200_000
@@ -37,8 +42,11 @@ def module_state_kept(function: Callable[..., Any]) -> Iterator[None]:
     for cache in shared.caches:
         cache.cache_clear()
     values = {slot.label: _read(slot) for slot in shared.slots.values()}
-    containers = list(_containers(list(values.values())))
+    held = [held for holder in shared.holders for held in _held_by(holder)]
+    containers = list(_containers([*values.values(), *held]))
     kept = [(container, _contents(container)) for container in containers]
+    attributes = [(holder, dict(vars(holder))) for holder in shared.holders]
+    generators = [_generator_state(value) for value in values.values()]
     modules = set(sys.modules)
     with ExitStack() as protection:
         for slot in shared.slots.values():
@@ -52,6 +60,10 @@ def module_state_kept(function: Callable[..., Any]) -> Iterator[None]:
             for slot in shared.slots.values():
                 if _read(slot) is not values[slot.label]:
                     slot.write(values[slot.label])
+            for holder, before in attributes:
+                _put_attributes_back(holder, before)
+            for restore in generators:
+                restore()
 
 
 _NOTHING = object()
@@ -61,6 +73,39 @@ def _read(slot: Slot) -> Any:
     with suppress(LookupError, ValueError):  # a name that is not bound (yet)
         return slot.read()
     return _NOTHING
+
+
+def _held_by(holder: Any) -> list[Any]:
+    """Values of a class's attributes; a function's attributes and mutable defaults; arguments of a partial."""
+    if isinstance(holder, partial):
+        return [holder.args, holder.keywords]
+    if isinstance(holder, type):
+        return [value for name, value in vars(holder).items() if not name.startswith("__")]
+    defaults = [*(holder.__defaults__ or ()), *(holder.__kwdefaults__ or {}).values()]
+    return [*defaults, *vars(holder).values()]
+
+
+def _put_attributes_back(holder: Any, before: dict[str, Any]) -> None:
+    """As ``vars(holder)`` was: for a class, whose dict cannot be written, name by name."""
+    for name in set(vars(holder)) - set(before):
+        if not name.startswith("__"):
+            delattr(holder, name)
+    for name, value in before.items():
+        if not name.startswith("__") and vars(holder).get(name, _NOTHING) is not value:
+            setattr(holder, name, value)
+
+
+def _generator_state(value: Any) -> Callable[[], object]:
+    """Puts a random generator at a module's top back: its numbers would depend on the runs before."""
+    if isinstance(value, random.Random):
+        return partial(value.setstate, value.getstate())
+    if has_class(value, "numpy.random._generator", "Generator"):
+        return partial(setattr, value.bit_generator, "state", value.bit_generator.state)
+    if has_class(value, "numpy.random.mtrand", "RandomState"):
+        return partial(value.set_state, value.get_state())
+    if has_class(value, "torch._C", "Generator"):
+        return partial(value.set_state, value.get_state())
+    return lambda: None
 
 
 def _first_party(modules: set[str]) -> bool:
@@ -73,7 +118,9 @@ def _containers(values: list[Any]) -> Iterator[Any]:
     todo = [value for value in values if value is not _NOTHING]
     while todo and len(seen) < _MOST:
         item = todo.pop()
-        if isinstance(item, str | bytes | int | float | type(None)) or is_code(item) or id(item) in seen:
+        if isinstance(item, str | bytes | int | float | type(None)) or id(item) in seen:
+            continue
+        if is_code(item):
             continue
         seen.add(id(item))
         if isinstance(item, dict):
@@ -88,6 +135,8 @@ def _containers(values: list[Any]) -> Iterator[Any]:
 
 
 def _is_users_object(item: object) -> bool:
+    if isinstance(item, SimpleNamespace | Namespace):
+        return True
     return (
         not isinstance(item, ModuleType | FunctionType)
         and hasattr(item, "__dict__")
@@ -106,7 +155,9 @@ def _is_as_before(container: Any, before: list[Any]) -> bool:
 
 def _keep_filled(container: Any, before: list[Any]) -> None:
     if not _is_as_before(container, before):
-        filled(container, type(container)(before))
+        held = copy.copy(container)  # keeps what the type itself has, such as the factory of a defaultdict
+        _put_back(held, before)
+        filled(container, held)
 
 
 def _put_back(container: Any, before: list[Any]) -> None:

@@ -2,8 +2,14 @@
 
 import functools
 import logging
+import os
+import pathlib
+import random
+from collections import defaultdict
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 HISTORY = []
@@ -193,3 +199,128 @@ def test_a_registry_that_an_import_fills_stays_filled(train, tmp_path, monkeypat
         return {"a": registry_of_nets.NETS["a"]}
 
     assert [train(builds, seed=seed).metrics["a"] for seed in range(2)] == [1.0, 1.0]
+
+
+# --- state that hides: in classes, defaults, namespaces, generators, files
+
+
+class Trainer:
+    """State of the class outlives its runs."""
+
+    steps = 0
+    seen = []
+
+    @classmethod
+    def fit(cls):
+        cls.steps = cls.steps + 1
+        cls.seen.append(1)
+        cls.extra = getattr(cls, "extra", 0) + 1
+        return cls.steps + len(cls.seen) + cls.extra
+
+
+def remembers(state={"calls": 0}):  # noqa: B006 - that is what is tested
+    state["calls"] += 1
+    remembers.total = getattr(remembers, "total", 0) + 1
+    return state["calls"] + remembers.total
+
+
+def collects(items, item):
+    items.append(item)
+    return len(items)
+
+
+COLLECT = functools.partial(collects, [])
+SPACE = SimpleNamespace(count=0, items=[])
+NUMPY = np.random.default_rng(0)
+PYTHON = random.Random(0)
+TORCH = torch.Generator().manual_seed(0)
+
+
+def counts_in_a_namespace():
+    SPACE.count += 1
+    SPACE.items.append(1)
+    return SPACE.count + len(SPACE.items)
+
+
+HIDDEN = {
+    "class attributes": (lambda run: {"a": Trainer.fit()}, 3),
+    "mutable defaults and attributes of a function": (lambda run: {"a": remembers()}, 2),
+    "arguments of a partial": (lambda run: {"a": COLLECT(1)}, 1),
+    "a namespace": (lambda run: {"a": counts_in_a_namespace()}, 2),
+}
+
+
+@pytest.mark.parametrize(("function", "clean"), HIDDEN.values(), ids=HIDDEN)
+def test_state_that_hides_is_put_back(train, function, clean):
+    results = [train(function, seed=seed) for seed in range(3)]
+    assert [result.metrics.get("a") for result in results] == [clean] * 3
+
+
+def test_random_generators_of_a_module_do_not_run_on(train):
+    def draws(run):
+        torch_number = float(torch.randn((), generator=TORCH))
+        return {"a": NUMPY.normal(), "b": PYTHON.random(), "c": torch_number}
+
+    first, second = train(draws, seed=0), train(draws, seed=1)
+    assert [first.metrics[name] for name in "abc"] == [second.metrics[name] for name in "abc"]
+
+
+FACTORY = defaultdict(list, a=[1])
+
+
+def test_a_defaultdict_that_an_import_changes_stays_one(train, tmp_path, monkeypatch):
+    (tmp_path / "imported_late_too.py").write_text("X = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def fills(run):
+        import imported_late_too
+
+        FACTORY["b"].append(imported_late_too.X)
+        return {"a": 1.0}
+
+    assert not train(fills).failed
+
+
+def goes_on_from_a_file(run):
+    path = pathlib.Path(run.data) / "checkpoint.txt"
+    start = int(path.read_text()) if path.exists() else 0
+    path.write_text(str(start + 1))
+    return {"a": start}
+
+
+def test_a_checkpoint_that_runs_hand_on_fails_the_one_that_reads_it(train, tmp_path):
+    from dataclasses import dataclass
+
+    @dataclass
+    class Where:
+        path: str
+
+        def __fspath__(self):
+            return self.path
+
+    where = Where(str(tmp_path / "work"))
+    pathlib.Path(where.path).mkdir()
+    first, second = (train(goes_on_from_a_file, seed=s, data=where, root=tmp_path) for s in (0, 1))
+    assert not first.failed
+    assert "reads 'work/checkpoint.txt' and writes it again" in second.failure.message
+
+
+# --- leaving the process
+
+
+def test_os_exit_is_an_exit_like_others(train):
+    result = train(lambda run: os._exit(0))
+    assert result.failure.kind == "exit"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_the_function_forks_never_comes_back_as_a_second_pytest(train):
+    def forks(run):
+        child = os.fork()
+        if child == 0:
+            raise SystemExit(0)
+        os.waitpid(child, 0)
+        return {"a": 1.0}
+
+    assert train(forks).metrics["a"] == 1.0

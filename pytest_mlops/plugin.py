@@ -5,7 +5,7 @@ Imported in every pytest session of every user: at the top only what is as light
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +26,7 @@ FIXTURES = frozenset({"arm"})
 _SMOKE = "--mlops-smoke"
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
+_PUT_BACK: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
 _INI_TYPES: dict[type, Literal["bool", "int", "float", "string"]] = {
     bool: "bool",
@@ -108,9 +109,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _only_shows(config):
         from pytest_mlops.session.signals import sigterm_as_interrupt
 
-        config.add_cleanup(sigterm_as_interrupt())
+        config.stash[_PUT_BACK] = sigterm_as_interrupt()
+        config.add_cleanup(config.stash[_PUT_BACK])
     if not hasattr(config, "workerinput") and not _only_shows(config):
         config.pluginmanager.register(_reporting(config, session, settings), "mlops-reporting")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """All is written: from here on SIGTERM ends the process as it did before."""
+    if _PUT_BACK in session.config.stash:
+        session.config.stash[_PUT_BACK]()
 
 
 def _reporting(config: pytest.Config, session: Session, settings: Settings) -> object:

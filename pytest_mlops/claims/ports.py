@@ -61,7 +61,7 @@ class Store(Protocol):
         ...
 
     def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:
-        """The last few distinct experiments of the same function, newest first; their seed is 0."""
+        """The last few distinct experiments of the same function that other sessions trained, newest first; seed 0."""
         ...
 
     def lease(self, key: RunKey) -> str | None:

@@ -28,17 +28,22 @@ def collapse_bound(n: int, alpha: float) -> float:
 def reason(part: PartJudgement, *, identical: bool, parts: int, most: int) -> str:
     """Why a claim ended with this part."""
     where = f"part {part.name!r}: " if parts > 1 and part.decision.verdict != Verdict.PASS else ""
-    texts = {
+    text = where + why_stopped(part.decision.reason, most)
+    if part.decision.verdict == Verdict.FAIL and not identical:
+        text += ", and the evidence speaks against the claim"
+    return text
+
+
+def why_stopped(reason: Reason, most: int) -> str:
+    """Why a sequence of at most so many seeds stopped, or that it goes on."""
+    return {
+        Reason.CONTINUE: "not decided yet",
         Reason.EFFICACY: "enough evidence: it crossed the efficacy boundary",
         Reason.FUTILITY: f"stopped early: PASS within {most} seeds had become unlikely",
         Reason.MAX_SEEDS: "max_seeds was reached without PASS",
         Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
-    }
-    text = where + texts.get(part.decision.reason, str(part.decision.reason))
-    if part.decision.verdict == Verdict.FAIL and not identical:
-        text += ", and the evidence speaks against the claim"
-    return text
+    }[reason]
 
 
 def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:

@@ -44,7 +44,9 @@ def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]]) ->
     """
     if not kin:
         return "first run of this function"
-    found = min((list(_differences(key, details, *relative)) for relative in kin), key=len)
+    # The arm's own past says more than that of its sibling, however near the two are.
+    own = [relative for relative in kin if relative[0].parameters == key.parameters]
+    found = min((list(_differences(key, details, *relative)) for relative in own or kin), key=len)
     if not found:
         return SEEDS_ONLY
     return _few(found)

@@ -25,7 +25,7 @@ def progress_line(
     *,
     pair: int,
     max_pairs: int,
-    values: Sequence[float | None],
+    values: Sequence[float | str | None],
     estimate: float | None,
     t: float | None,
     needed: float | None,
@@ -38,8 +38,8 @@ def progress_line(
     ----------
     pair, max_pairs : int
         Number of the pair (of the training run, where one arm is compared with a bar), from 1, and of how many at most.
-    values : sequence of float or None
-        The metrics in the order in which the claim names them; None is a failed training run, or one not trained.
+    values : sequence of float, str or None
+        The metrics in the order in which the claim names them; None is a failed training run, a text stands for itself.
         Left out where the line would be too long.
     estimate : float or None
         The running estimate over all pairs so far.
@@ -64,8 +64,10 @@ def progress_line(
     digits = len(str(max_pairs))
     one_arm = len(values) == 1
     head = f"  {'run' if one_arm else 'pair'} {pair:>{digits}}/{max_pairs}"
-    both = " vs ".join(_number(value, "failed") for value in values)
-    cells = [f"mean {_number(estimate, 'none', sign='' if one_arm else '+')}"]
+    both = " vs ".join(value if isinstance(value, str) else _number(value, "failed") for value in values)
+    cells = (
+        [f"mean {_number(estimate, '', sign='' if one_arm else '+')}"] if finite(estimate) is not None else []
+    )
     if needed is not None and t is not None and t == t:
         cells.append("t {}, needs {}".format(*_apart(t, needed)))
     cells.append("reused" if reused else duration(seconds))

@@ -87,13 +87,21 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
     yield from _plain(wrap(scope(claim), width, first=_INDENT))
     if claim.remedy and claim.verdict != "PASS":
         arrow = "\u2192 " if unicode else "-> "
-        yield from _plain(wrap(printable(claim.remedy), width, first=_INDENT + arrow))
+        yield from _plain(_remedy(printable(claim.remedy), width, arrow))
     for remark in claim.remarks:
         yield from _plain(wrap(printable(remark), width, first=_INDENT + "note: "))
     for reason in claim.why if verbosity >= 1 else []:
         yield from _plain(wrap(printable(reason), width, first=_INDENT + "trained: "))
     if claim.parts:
         yield from _parts(claim, scale, width, unicode, verbosity)
+
+
+def _remedy(text: str, width: int, arrow: str) -> list[str]:
+    """What to do, wrapped; a command at its end stands on a line of its own, whole, to be copied."""
+    before, command, words = text.rpartition(": pytest ")
+    if not command:
+        return wrap(text, width, first=_INDENT + arrow)
+    return [*wrap(f"{before}:", width, first=_INDENT + arrow), f"pytest {words}"]
 
 
 def _estimate(claim: Claim, scale: Scale, width: int, unicode: bool) -> list[str]:

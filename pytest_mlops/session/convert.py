@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training
 from pytest_mlops.claims.judge import Judgement, PartJudgement
-from pytest_mlops.claims.sentences import collapse_bound
+from pytest_mlops.claims.sentences import collapse_bound, why_stopped
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.gates import Gate, Hearing
@@ -71,6 +71,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
     part = judgement.deciding if judgement is not None else None
     verdict = judgement.verdict if judgement is not None else Verdict.UNDECIDED
     alpha = settings.alpha
+    most = int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds
     return model.Claim(
         id=claim_id(gate.test, place),
         test=gate.test,
@@ -86,7 +87,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         interval=_interval(part),
         p_value=_number(part.decision.p_value if part else None),
         n=judgement.n if judgement is not None else 0,
-        max_n=int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds,
+        max_n=most,
         alpha=alpha,
         power=settings.power,
         method="identical runs" if judgement is not None and judgement.identical else "sequential t-test",
@@ -103,7 +104,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         sides=_sides(part),
         contrasts=[_number(contrast) for contrast in part.contrasts] if part else [],
         seeds=_seeds(hearing),
-        parts=_parts(judgement),
+        parts=_parts(judgement, most),
         remarks=list(_remarks(judgement)),
     )
 
@@ -123,7 +124,7 @@ def _sides(part: PartJudgement | None) -> list[model.Estimate]:
     ]
 
 
-def _parts(judgement: Judgement | None) -> list[model.Part]:
+def _parts(judgement: Judgement | None, most: int) -> list[model.Part]:
     if judgement is None or all(part.name == "" for part in judgement.parts):
         return []
     return [
@@ -134,7 +135,7 @@ def _parts(judgement: Judgement | None) -> list[model.Part]:
             interval=_interval(part),
             p_value=_number(part.decision.p_value),
             n=part.decision.n,
-            reason=str(part.decision.reason),
+            reason=why_stopped(part.decision.reason, most),
         )
         for part in judgement.parts
     ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 
 from pytest_mlops.claims.arms import Arm, Arms
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
-from pytest_mlops.claims.judge import Judgement, judge
+from pytest_mlops.claims.judge import Ended, Judgement, judge
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.claims.recording import Recording
-from pytest_mlops.errors import ClaimError, DataError, SettingError
+from pytest_mlops.errors import ClaimError, DataError, MlopsError, SettingError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
@@ -157,6 +158,7 @@ class Session:
             )
         except KeyboardInterrupt:
             hearing.error = "interrupted"
+            hearing.judgement = _judged_so_far(hearing)
             hearing.go_on = f"Finished training runs are kept. Go on: {self._go_on(self.gate.test)}"
             raise
         except BaseException as error:
@@ -285,6 +287,17 @@ def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
         check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})
 
 
+def _judged_so_far(hearing: Hearing) -> Judgement | None:
+    """What the finished pairs of an interrupted claim say: UNDECIDED, with their evidence."""
+    outcomes = dict(zip(hearing.claim.arms, (results for _, results in hearing.outcomes), strict=False))
+    if hearing.test is None or not outcomes:
+        return None
+    with suppress(MlopsError):
+        judgement = judge(hearing.claim, outcomes, hearing.test, run_out="interrupted")
+        return judgement if judgement.ended is Ended.RUN_OUT else None
+    return None
+
+
 def _line(
     claim: Claim,
     judgement: Judgement,
@@ -300,10 +313,10 @@ def _line(
     looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
     known = part is not None and len(part.contrasts) == pair
     contrasts = part.contrasts if part is not None and known else ()
-    values = []
+    values: list[float | str | None] = []
     for side in part.sides if part is not None else claim.difference.terms:
         results = outcomes[side.arm]
-        values.append(results[-1].metrics.get(side.metric) if len(results) == pair else None)
+        values.append(results[-1].metrics.get(side.metric) if len(results) == pair else "not trained")
     return progress_line(
         pair=pair,
         max_pairs=int(test.looks[-1]),

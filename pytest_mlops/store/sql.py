@@ -128,9 +128,10 @@ class SqlStore:
         return next(run for run in self.found(key) if run.id == result.id)
 
     def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:
-        """The last distinct experiments of the same function, newest first."""
+        """The last distinct experiments of the same function that other sessions trained, newest first."""
         runs, details = schema.runs, schema.details
-        of_function = sa.select(runs.c.number).where(runs.c.function == key.function)
+        others = sa.and_(runs.c.function == key.function, runs.c.session != self._session)
+        of_function = sa.select(runs.c.number).where(others)
         among = of_function.order_by(runs.c.number.desc()).limit(_KIN_AMONG)
         newest = sa.func.max(runs.c.number)
         query = sa.select(runs).where(

@@ -159,13 +159,19 @@ class StoreContract:
         first.close()
         second.close()
 
-    def test_kin_are_the_distinct_experiments_of_a_function_newest_first(self, store: Store) -> None:
+    def test_kin_are_the_distinct_experiments_of_a_function_newest_first(
+        self, open_store: Callable[[], Store]
+    ) -> None:
+        first, second = open_store(), open_store()
         details = Details(label="train()", why="first", code={"m:train": "1"})
         other = replace(a_key(), parameters='{"lr": "1"}')
         for key in (a_key(0), a_key(1), other, replace(a_key(), function="n:other")):
-            store.put(key, a_result(key), details=details)
-        assert [key for key, _ in store.kin(a_key(7))] == [other, a_key(0)]
-        assert all(found == details for _, found in store.kin(a_key(7)))
+            first.put(key, a_result(key), details=details)
+        assert [key for key, _ in second.kin(a_key(7))] == [other, a_key(0)]
+        assert all(found == details for _, found in second.kin(a_key(7)))
+        assert list(first.kin(a_key(7))) == []
+        first.close()
+        second.close()
 
     # --- leases: who trains what
 

@@ -36,7 +36,7 @@ def test_one_arm_is_compared_with_a_bar_and_has_no_pairs() -> None:
 
 def test_a_failed_run_is_named() -> None:
     line = _line(values=[0.9, None], estimate=None, t=None)
-    assert line == "  pair  5/30  0.9 vs failed  mean none  4.2 s"
+    assert line == "  pair  5/30  0.9 vs failed  4.2 s"
 
 
 def test_a_pair_without_a_look_needs_nothing() -> None:

@@ -484,6 +484,27 @@ def test_a_file_that_changes_while_a_claim_is_decided_is_an_error(pytester, proj
     result.stdout.fnmatch_lines(["*conf/model.yaml changed while the claim was decided*"])
 
 
+def test_each_arm_is_compared_with_its_own_past_and_not_with_its_sibling(pytester):
+    source = """
+def helper(x):
+    return x
+
+def train(run, *, gain=0.0):
+    return {"auc": helper(0.5) + gain + run.rng(f"noise {gain}").normal() / 100}
+
+def test_gain(arm):
+    assert arm(train, gain=0.3)["auc"] > arm(train)["auc"] - 0.5
+"""
+
+    def session(text):
+        (pytester.path / "test_arms.py").write_text(text)
+        pytester.runpytest_inprocess("--mlops", "-p", "no:randomly").assert_outcomes(passed=1)
+        return json.loads((pytester.path / "mlops-report" / "report.json").read_text())["claims"][0]["why"]
+
+    assert all("first run of this function" in why for why in session(source))
+    assert all("helper changed" in why for why in session(source.replace("return x", "return 1.0 * x")))
+
+
 def test_going_back_to_what_was_trained_before_trains_nothing(pytester, project):
     project()
     edit("conf/model.yaml", "3", "4")(pytester)

@@ -187,6 +187,7 @@ def test_a(arm):
     assert result.ret == pytest.ExitCode.INTERRUPTED
     (claim,) = report_of(pytester.path)["claims"]
     assert (claim["verdict"], claim["reason"]) == ("UNDECIDED", "interrupted")
+    assert (claim["n"], claim["estimate"]) == (2, pytest.approx(0.9005))
     assert claim["remedy"].endswith("--mlops -x test_gates.py::test_a")
 
 

@@ -10,7 +10,7 @@ from collections import Counter, namedtuple
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_mlops.errors import NotBuiltError, SplitError
@@ -217,6 +217,7 @@ def test_impossible_classes_are_refused(classes, test, text):
 
 @settings(max_examples=50)
 @given(st.integers(0, 10_000))
+@example(513)
 def test_groups_and_classes_together(seed):
     rng = np.random.default_rng(seed)
     patients = np.repeat(np.arange(40), rng.integers(1, 6, size=40))
@@ -226,7 +227,10 @@ def test_groups_and_classes_together(seed):
     fit, held = split(len(patients), test=0.25, groups=patients, stratify=classes)
     assert not set(patients[fit]) & set(patients[held])
     for label in (True, False):
-        assert abs((classes[held] == label).sum() / (classes == label).sum() - 0.25) < 0.15
+        own = classes == label
+        # Patients stay whole: where one holds 5 of a class's 12 samples, the share may be off by half of that (seed 513).
+        step = np.bincount(patients[own]).max() / own.sum() / 2
+        assert abs((classes[held] == label).sum() / own.sum() - 0.25) < max(0.15, step)
 
 
 def test_class_that_greed_forgets_is_brought_to_both_sides():

@@ -19,11 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from pytest_mlops.errors import MlopsError, ParameterError
-from pytest_mlops.fingerprint import party, syntax
+from pytest_mlops.fingerprint import bytecode, party, syntax
 from pytest_mlops.fingerprint.content import content, path_content
 from pytest_mlops.fingerprint.slots import Shared, as_imported, is_code
 from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
@@ -145,10 +145,10 @@ class _Walk:
         nodes = syntax.definitions_of(code, syntax.tree_of(file)) if file else []
         noted: list[Any] = [syntax.normalised(node) for node in nodes]
         if len(nodes) != 1:  # made by exec (no syntax to read), or one of several lambdas on a line
-            noted += _bytecode(code)
+            noted += bytecode.content_of(code)
         self._note(label, noted)
         self._captured(function, label)
-        names = _names_of(code) | {name for node in nodes for name in syntax.names_in(node)}
+        names = bytecode.names_of(code) | {name for node in nodes for name in syntax.names_in(node)}
         self._names(names, function.__globals__, file or "", skip=set(code.co_freevars))
         for node in nodes:
             self._imports(node, function.__globals__.get("__package__") or "")
@@ -438,19 +438,3 @@ def _origin(name: str) -> str | None:
     except (ImportError, ValueError, AttributeError):
         return None
     return spec.origin if spec is not None else None
-
-
-def _names_of(code: CodeType) -> set[str]:
-    """Names that a code object reads, those of the functions inside it too."""
-    inner = (_names_of(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    return set(code.co_names).union(*inner)
-
-
-def _bytecode(code: CodeType) -> list[Any]:
-    constants = [_bytecode(c) if isinstance(c, CodeType) else _constant(c) for c in code.co_consts]
-    return [code.co_code.hex(), list(code.co_names), constants]
-
-
-def _constant(value: Any) -> str:
-    """Text of a constant; a frozenset's order depends on the process's hash seed."""
-    return repr(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)

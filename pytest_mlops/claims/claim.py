@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pytest_mlops.claims.terms import Term
+from pytest_mlops.claims.terms import Term, Tolerance
 from pytest_mlops.errors import ClaimError, MetricError, NotBuiltError
 from pytest_mlops.records import BUILT_IN_METRICS
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_mlops.claims.expressions import Expression
     from pytest_mlops.claims.judge import Judgement
 
+Sign = Literal[">", "<", "=="]
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 _COSTS = ("seconds", "gpu_seconds", "peak_memory_mb")
 
@@ -31,6 +32,9 @@ class Part:
     name: str
     """What the wildcard stands for; empty in a claim without one."""
     terms: tuple[Term, ...]
+    """Of left minus right."""
+    right: tuple[Term, ...] = ()
+    """Of the right side by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,12 +52,14 @@ class Claim:
 
     left: Expression
     right: Expression
-    sign: str
-    """``">"`` or ``"<"``."""
+    sign: Sign
+    """``">"``, ``"<"`` or ``"=="``."""
     names: Mapping[str, str]
     """Variables' names where the claim stands, by the identity of the arm that they hold."""
     file: str
     line: int
+    tolerance: Tolerance | None = None
+    """Of an equivalence, and of nothing else."""
 
     @cached_property
     def difference(self) -> Expression:
@@ -73,13 +79,33 @@ class Claim:
     @property
     def statement(self) -> str:
         """The claim as the user states it."""
-        return f"{self.left.text(self.names)} {self.sign} {self.right.text(self.names)}"
+        right = self.right.text(self.names)
+        if self.tolerance is not None:
+            right = f"approx({right}, {self.tolerance})"
+        return f"{self.left.text(self.names)} {self.sign} {right}"
+
+    @cached_property
+    def is_ratio(self) -> bool:
+        """Whether the two sides are weighed differently, so that the claim is about a share and not about points."""
+        weights = [term.weight for term in self.difference.terms]
+        both_sides = min(weights) < 0 < max(weights)
+        uneven = abs(sum(weights)) > 1e-9 * sum(map(abs, weights))
+        return (both_sides and uneven) or (self.tolerance is not None and self.tolerance.relative)
+
+    @cached_property
+    def has_bar(self) -> bool:
+        """Whether it compares one arm with a number."""
+        return len(self.arms) == 1 and not (self.left.terms and self.right.terms)
 
     @property
     def kind(self) -> str:
         """What is claimed, in the words of the field."""
-        if len(self.arms) == 1:
+        if self.tolerance is not None:
+            return "equivalent to a bar" if self.has_bar else "equivalent"
+        if self.has_bar:
             return "above a bar" if self.sign == ">" else "below a bar"
+        if self.is_ratio:
+            return "by a ratio"
         towards = self.margin if self.sign == ">" else -self.margin
         if towards == 0:
             return "superior"
@@ -105,16 +131,15 @@ class Claim:
         """
         wild = [term for term in self.difference.terms if "*" in term.metric]
         if not wild:
-            parts = [Part(name="", terms=self.difference.terms)]
+            parts = [Part(name="", terms=self.difference.terms, right=self.right.terms)]
         else:
             rests = {term: _rests(term.metric, names[term.arm]) for term in wild}
             _check_rests(rests, names)
             parts = [
                 Part(
                     name=rest,
-                    terms=tuple(
-                        Term(t.arm, t.metric.replace("*", rest), t.weight) for t in self.difference.terms
-                    ),
+                    terms=_filled(self.difference.terms, rest),
+                    right=_filled(self.right.terms, rest),
                 )
                 for rest in rests[wild[0]]
             ]
@@ -140,7 +165,13 @@ class Claim:
         return self.statement
 
 
-def make_claim(left: Expression, right: Expression, sign: str) -> Claim:
+def _filled(terms: Sequence[Term], rest: str) -> tuple[Term, ...]:
+    return tuple(Term(t.arm, t.metric.replace("*", rest), t.weight) for t in terms)
+
+
+def make_claim(
+    left: Expression, right: Expression, sign: Sign, *, tolerance: Tolerance | None = None
+) -> Claim:
     """The claim that a comparison states, or a refusal that says what to write instead.
 
     Raises
@@ -158,6 +189,7 @@ def make_claim(left: Expression, right: Expression, sign: str) -> Claim:
         names=_names(frame, left, right),
         file=frame.f_code.co_filename,
         line=frame.f_lineno,
+        tolerance=tolerance,
     )
     _check(claim)
     asking = claim.arms[0].asking
@@ -203,12 +235,6 @@ def _check(claim: Claim) -> None:
             )
         if term.metric == "failed":
             raise NotBuiltError(f"{claim.statement}: {_RATES}")
-    weights = {arm: sum(term.weight for term in terms if term.arm == arm) for arm in claim.arms}
-    if len(claim.arms) > 1 and abs(sum(weights.values())) > 1e-9 * sum(map(abs, weights.values())):
-        raise NotBuiltError(
-            f"{claim.statement}: ratio claims are not built yet. State the margin in points of the metric:\n"
-            '  candidate["auc"] > baseline["auc"] + 0.01'
-        )
     if len({id(arm.asking) for arm in claim.arms}) > 1:
         raise ClaimError(f"{claim.statement}: its arms were made in different pytest sessions.")
     blocks = {arm.uses.seeds for arm in claim.arms if arm.trains}

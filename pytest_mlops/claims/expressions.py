@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_mlops.claims.claim import Claim, make_claim
-from pytest_mlops.claims.terms import Term
-from pytest_mlops.errors import ClaimError, MarginError, NotBuiltError
+from pytest_mlops.claims.claim import Claim, Sign, make_claim
+from pytest_mlops.claims.terms import Term, Tolerance
+from pytest_mlops.errors import ClaimError, MarginError
 
 if TYPE_CHECKING:
     from pytest_mlops.claims.arms import Arm
@@ -77,8 +77,8 @@ class Expression:
     @staticmethod
     def _refuse_ratio(above: object, below: object) -> NoReturn:
         raise ClaimError(
-            f"{above} / {below}: a ratio of metrics is no mean over seeds. State a margin in points instead,\n"
-            '  e.g. candidate["auc"] > baseline["auc"] + 0.01'
+            f"{above} / {below}: a ratio of metrics is no mean over seeds. Multiply the other side instead:\n"
+            '  candidate["auc"] > baseline["auc"] * 1.01'
         )
 
     # --- claims
@@ -89,7 +89,7 @@ class Expression:
     def __lt__(self, other: object) -> Claim:
         return self._claim(other, "<")
 
-    def _claim(self, other: object, sign: str) -> Claim:
+    def _claim(self, other: object, sign: Sign) -> Claim:
         return make_claim(self, _expression(other, sign), sign)
 
     def __ge__(self, other: object) -> NoReturn:
@@ -98,12 +98,14 @@ class Expression:
     def __le__(self, other: object) -> NoReturn:
         raise ClaimError(f"{self} <= ...: a test over seeds decides strict claims. Write: {self} < ...")
 
-    def __eq__(self, other: object) -> NoReturn:
+    def __eq__(self, other: Any) -> Claim:  # type: ignore[override]  # a claim, like > and <
         if type(other).__name__.startswith("Approx"):
-            _refuse_approx(self, other)
+            return make_claim(
+                self, _expression(other.expected, "=="), "==", tolerance=_tolerance(self, other)
+            )
         raise ClaimError(
-            f"{self} == {other}: two means are never shown to be equal, only to be closer than a margin. For a pair of "
-            f"non-inferiority claims write\n  assert {self} > {other} - 0.005\n  assert {other} > {self} - 0.005"
+            f"{self} == {other}: two means are never shown to be equal, only to be closer than a margin. Write:\n"
+            f"  {self} == pytest.approx({other}, abs=0.005)"
         )
 
     def __ne__(self, other: object) -> NoReturn:
@@ -116,8 +118,8 @@ class Expression:
 
     def __abs__(self) -> NoReturn:
         raise ClaimError(
-            f"abs({self}): the mean of an absolute difference is never zero, so it shows nothing. State both sides: "
-            "assert a > b - 0.005 and assert b > a - 0.005"
+            f"abs({self}): the mean of an absolute difference is never zero, so it shows nothing. Write: "
+            'assert a["auc"] == pytest.approx(b["auc"], abs=0.005)'
         )
 
     def __float__(self) -> NoReturn:
@@ -205,14 +207,23 @@ def _number(value: object, sign: str) -> float:
     return number
 
 
-def _refuse_approx(left: Expression, approx: Any) -> NoReturn:
-    if getattr(approx, "abs", None) is None and getattr(approx, "rel", None) is None:
-        raise MarginError(
-            f"{left} == {approx}: pytest.approx needs an explicit abs= in a claim: its default of 1e-6 is "
-            "not a margin anybody chose."
+def _tolerance(left: Expression, approx: Any) -> Tolerance:
+    """What ``pytest.approx`` allows, which has to be a margin that somebody chose."""
+    given = {name: getattr(approx, name, None) for name in ("abs", "rel")}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if len(chosen) != 1:
+        why = (
+            "its default of 1e-6 is not a margin anybody chose"
+            if not chosen
+            else "pytest.approx takes the larger of the two, which changes from run to run"
         )
-    other = approx.expected
-    raise NotBuiltError(
-        f"{left} == pytest.approx({other}, ...): equivalence claims are not built yet. Until then state both "
-        f"sides, which is the same test:\n  assert {left} > {other} - 0.005\n  assert {left} < {other} + 0.005"
-    )
+        raise MarginError(
+            f"{left} == {approx}: a claim needs one of abs= and rel= in pytest.approx: {why}. Write:\n"
+            f"  {left} == pytest.approx({approx.expected}, abs=0.005)"
+        )
+    ((name, value),) = chosen.items()
+    size = _number(value, f"approx {name}=")
+    if size <= 0 or (name == "rel" and size >= 1):
+        wanted = "between 0 and 1" if name == "rel" else "above 0"
+        raise MarginError(f"{left} == {approx}: {name} = {size:g} has to be {wanted}: it is the margin.")
+    return Tolerance(size=size, relative=name == "rel")

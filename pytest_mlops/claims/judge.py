@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from pytest_mlops.claims import sentences
 from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.claim import Claim, Part
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.sequences import PartJudgement, Sequences, are_identical
 from pytest_mlops.records import RunResult
-from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
-
-if TYPE_CHECKING:
-    import numpy as np
-
-_EPSILON = 2.0**-52
-_EPSILON_SINGLE = 2.0**-23
+from pytest_mlops.stats import Decision, SequentialTest, Verdict
 
 
 class Ended(StrEnum):
@@ -38,30 +32,6 @@ class Ended(StrEnum):
     """No further pair can be had: recorded results end. An interruption is no stop."""
     SMOKED = "smoked"
     """Nothing was judged: the arms ran once in a smoke run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Side:
-    """One metric of one arm over the seeds that decided."""
-
-    arm: Arm
-    metric: str
-    mean: float
-    sd: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartJudgement:
-    """One part of a claim with its decision, in the user's direction and units."""
-
-    name: str
-    decision: Decision
-    estimate: float
-    """Left minus right without the constant, mean over ``decision.n`` seeds."""
-    interval: tuple[float, float]
-    contrasts: tuple[float, ...]
-    """Left minus right without the constant, one number a seed, for all seeds known."""
-    sides: tuple[Side, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +87,7 @@ def judge(
     test: SequentialTest,
     *,
     run_out: str | None = None,
+    confirm_harm: bool = False,
 ) -> Judgement:
     """Judge a claim on the training runs that are finished.
 
@@ -131,6 +102,8 @@ def judge(
         The design: error levels and looks.
     run_out : str, optional
         Why no further pair can be had; then an open sequence ends UNDECIDED with this sentence.
+    confirm_harm : bool
+        Go on to a symmetric boundary instead of stopping for futility, so that a FAIL is harm shown.
 
     Returns
     -------
@@ -154,8 +127,11 @@ def judge(
     if usable == 0:
         return _ended_by_failure(claim, outcomes, 0, ())
     parts = check_agreement(claim, outcomes, usable)
-    identical = _identical(claim, outcomes, min(usable, int(test.looks[0])))
-    judged = _replay(claim, parts, outcomes, usable, test, identical)
+    identical = are_identical(claim, outcomes, min(usable, int(test.looks[0])))
+    sequences = Sequences(
+        claim=claim, outcomes=outcomes, test=test, identical=identical, confirm_harm=confirm_harm
+    )
+    judged = sequences.judged(parts, usable)
     return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
 
 
@@ -166,105 +142,6 @@ def _first_failure(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) ->
         if any(index < len(outcomes[arm]) and outcomes[arm][index].failed for arm in claim.arms):
             return index
     return None
-
-
-def _replay(
-    claim: Claim,
-    parts: Sequence[Part],
-    outcomes: Mapping[Arm, Sequence[RunResult]],
-    usable: int,
-    test: SequentialTest,
-    identical: bool,
-) -> tuple[PartJudgement, ...]:
-    """Every part by its own sequence, all cut at the look where the first of them stopped without PASS."""
-    judged = tuple(_judge_part(claim, p, outcomes, usable, test, identical, len(parts)) for p in parts)
-    stops = [
-        j.decision.n
-        for j in judged
-        if j.decision.reason != Reason.CONTINUE and j.decision.verdict != Verdict.PASS
-    ]
-    if stops and len(parts) > 1:
-        judged = tuple(
-            _judge_part(claim, p, outcomes, min(stops), test, identical, len(parts)) for p in parts
-        )
-    return judged
-
-
-def _judge_part(
-    claim: Claim,
-    part: Part,
-    outcomes: Mapping[Arm, Sequence[RunResult]],
-    usable: int,
-    test: SequentialTest,
-    identical: bool,
-    parts: int,
-) -> PartJudgement:
-    import numpy as np
-
-    values = np.array(
-        [[t.weight * outcomes[t.arm][i].metrics[t.metric] for t in part.terms] for i in range(usable)]
-    )
-    differences = values.sum(axis=1)
-    direction = 1.0 if claim.sign == ">" else -1.0
-    resolution = _resolution(values, part, claim.margin)
-    contrasts = direction * (differences - claim.margin)
-    decision = test.decide(contrasts, identical=identical, resolution=resolution, parts=parts)
-    if decision.reason == Reason.IDENTICAL and decision.verdict == Verdict.PASS:
-        decision = _all_identical(claim, outcomes, contrasts, test, decision, resolution)
-    ends = sorted(direction * limit + claim.margin for limit in decision.interval)
-    return PartJudgement(
-        name=part.name,
-        decision=decision,
-        estimate=direction * decision.estimate + claim.margin,
-        interval=(ends[0], ends[1]),
-        contrasts=tuple(differences.tolist()),
-        sides=_sides(part, outcomes, decision.n),
-    )
-
-
-def _resolution(values: np.ndarray, part: Part, margin: float) -> float:
-    """Rounding error of a contrast, a sum of a few floats: a spread below it is no spread.
-
-    A number that single precision holds exactly, and that is no whole one, came from single precision (by chance one
-    double in 5e8 looks so): the mean of the same hits in float32 and in float64 differs by 1e-8, on every seed.
-    """
-    import numpy as np
-
-    metrics = values / np.array([term.weight for term in part.terms])
-    with np.errstate(over="ignore"):  # beyond single precision's range it is no single
-        single = (metrics == metrics.astype(np.float32)) & (metrics != np.rint(metrics))
-    errors = np.abs(values) * np.where(single, _EPSILON_SINGLE, _EPSILON)
-    return 4 * float((errors.sum(axis=1) + abs(margin) * _EPSILON).max())
-
-
-def _all_identical(
-    claim: Claim,
-    outcomes: Mapping[Arm, Sequence[RunResult]],
-    contrasts: np.ndarray,
-    test: SequentialTest,
-    passed: Decision,
-    resolution: float,
-) -> Decision:
-    """Identical runs PASS only when all pairs up to the last look are identical.
-
-    A change after training (post-processing, a threshold) leaves the weights alone and may harm a tenth of the
-    seeds: five pairs show nothing of it with probability 0.59, thirty with 0.04.
-    """
-    most = int(test.looks[-1])
-    if len(contrasts) >= most and _identical(claim, outcomes, most):
-        return replace(passed, n=most)
-    return test.decide(contrasts, resolution=resolution)
-
-
-def _sides(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> tuple[Side, ...]:
-    import numpy as np
-
-    sides = []
-    for term in part.terms:
-        numbers = np.array([outcomes[term.arm][i].metrics[term.metric] for i in range(n)])
-        sd = float(numbers.std(ddof=1)) if n > 1 else math.nan
-        sides.append(Side(arm=term.arm, metric=term.metric, mean=float(numbers.mean()), sd=sd))
-    return tuple(sides)
 
 
 def _combine(
@@ -278,10 +155,8 @@ def _combine(
     run_out: str | None,
 ) -> Judgement:
     """All parts must hold: PASS when every part passed, the end when one stopped without."""
-    stopped = [
-        j for j in judged if j.decision.reason != Reason.CONTINUE and j.decision.verdict != Verdict.PASS
-    ]
-    waiting = [j for j in judged if j.decision.reason == Reason.CONTINUE]
+    stopped = [j for j in judged if j.stopped_short]
+    waiting = [j for j in judged if not j.decision.decided]
     if stopped:
         worst = max(stopped, key=lambda j: _RANK[j.decision.verdict])
         verdict, shown, ended = worst.decision.verdict, worst, Ended.DECIDED
@@ -343,11 +218,3 @@ def _ended_by_failure(
         failed_index=index,
         remedy=sentences.mend(failure.kind),
     )
-
-
-def _identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> bool:
-    """Whether all arms left the same weights, curves and metrics, bit for bit, at each of the first ``n`` seeds."""
-    if len(claim.arms) < 2:
-        return False
-    traces = [{outcomes[arm][index].weights for arm in claim.arms} for index in range(n)]
-    return all(len(trace) == 1 and None not in trace for trace in traces)

@@ -11,7 +11,7 @@ from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Reason, SequentialTest, Verdict
 
 if TYPE_CHECKING:
-    from pytest_mlops.claims.judge import PartJudgement
+    from pytest_mlops.claims.sequences import PartJudgement
 
 
 def collapse_bound(n: int, alpha: float) -> float:
@@ -42,6 +42,7 @@ def why_stopped(reason: Reason, most: int) -> str:
         Reason.FUTILITY: f"stopped early: PASS within {most} seeds had become unlikely",
         Reason.MAX_SEEDS: "max_seeds was reached without PASS",
         Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
+        Reason.HARM: "enough evidence of the opposite: it crossed the boundary on the other side",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
     }[reason]
 
@@ -66,21 +67,29 @@ def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
     """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs."""
     import numpy as np
 
-    direction = 1.0 if claim.sign == ">" else -1.0
-    contrasts = direction * (np.array(part.contrasts) - claim.margin)
-    n = len(contrasts)
-    sd = float(contrasts.std(ddof=1)) if n > 1 else 0.0
+    differences = np.array(part.contrasts)
+    n = len(differences)
+    sd = float(differences.std(ddof=1)) if n > 1 else 0.0
     if n < 3 or sd == 0.0:
         return "More training runs are needed to say more."
-    most = int(test.looks[-1])
-    margin = direction * (float(contrasts.mean()) - test.detectable_effect * sd) + claim.margin
-    text = f"If the estimate is right, {most} seeds can show a margin of about {margin:.2g} (with power {test.power:g})"
-    effect = float(contrasts.mean()) / sd
-    if effect > 0:
-        needed = math.ceil(most * (test.detectable_effect / effect) ** 2)
+    most, mean = int(test.looks[-1]), float(differences.mean())
+    reach = test.detectable_effect * sd
+    if claim.tolerance is not None:
+        gap = part.limits[1] - claim.margin - abs(mean - claim.margin)
+        words = f"a margin of about {abs(mean - claim.margin) + reach:.2g} either side"
+    else:
+        direction = 1.0 if claim.sign == ">" else -1.0
+        gap = direction * (mean - claim.margin)
+        words = f"a margin of about {mean - direction * reach:.2g}"
+    rest = ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."
+    texts = [] if claim.is_ratio else [f"{most} seeds can show {words} (with power {test.power:g})"]
+    if gap > 0:
+        needed = math.ceil(most * (test.detectable_effect * sd / gap) ** 2)
         if needed > most:
-            text += f", and this margin needs max_seeds of about {needed}"
-    return text + ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."
+            texts.append(f"this {'ratio' if claim.is_ratio else 'margin'} needs max_seeds of about {needed}")
+    if not texts:
+        return "If the estimate is right, no number of seeds will show it." + rest[1:]
+    return f"If the estimate is right, {', and '.join(texts)}{rest}"
 
 
 def mend(kind: str) -> str:

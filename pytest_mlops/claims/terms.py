@@ -16,3 +16,15 @@ class Term:
     arm: Arm
     metric: str
     weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far apart the two sides of an equivalence may be."""
+
+    size: float
+    """In units of the metric, or a share of the right side."""
+    relative: bool
+
+    def __str__(self) -> str:
+        return f"{'rel' if self.relative else 'abs'}={self.size:g}"

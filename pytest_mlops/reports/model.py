@@ -100,15 +100,18 @@ class Claim(msgspec.Struct, kw_only=True):
     statement: str
     """As the user states it, e.g. ``candidate["auc"] > baseline["auc"] + 0.005``."""
     kind: str
-    """``superior``, ``superior by a margin``, ``non-inferior``, ``above a bar``, ``below a bar``."""
+    """``superior``, ``superior by a margin``, ``non-inferior``, ``by a ratio``, ``equivalent``, ``above a bar``,
+    ``below a bar``, ``equivalent to a bar``."""
     verdict: VerdictName
     reason: str
     """Why the sequence ended here, in a sentence."""
     estimate: float | None
     """Left side minus right side without the constant, in units of the metric; for a bar the left side."""
     margin: float | None
-    """What the estimate has to exceed (or stay below): the constant of the claim."""
-    direction: Literal[">", "<"]
+    """What the estimate has to exceed (or stay below): the constant of the claim; the upper limit of an equivalence."""
+    margin_low: float | None = None
+    """Lower limit of an equivalence; null for other claims."""
+    direction: Literal[">", "<", "=="]
     interval: tuple[float | None, float | None]
     """Repeated confidence interval of the estimate, valid at any stop, at level 1 - 2 alpha."""
     p_value: float | None

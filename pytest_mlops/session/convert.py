@@ -10,8 +10,10 @@ from collections.abc import Iterable
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training
-from pytest_mlops.claims.judge import Judgement, PartJudgement
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.claims.sentences import collapse_bound, why_stopped
+from pytest_mlops.claims.sequences import PartJudgement
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.gates import Gate, Hearing
@@ -82,15 +84,16 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         verdict=verdict.value,
         reason=judgement.reason if judgement is not None else _why_not_judged(hearing),
         estimate=_number(part.estimate if part else None),
-        margin=claim.margin,
-        direction=">" if claim.sign == ">" else "<",
+        margin=_limits(claim, part)[-1],
+        margin_low=_limits(claim, part)[0] if claim.tolerance is not None else None,
+        direction=claim.sign,
         interval=_interval(part),
         p_value=_number(part.decision.p_value if part else None),
         n=judgement.n if judgement is not None else 0,
         max_n=most,
         alpha=alpha,
         power=settings.power,
-        method="identical runs" if judgement is not None and judgement.identical else "sequential t-test",
+        method=_method(judgement),
         holds_for="new seeds, on these cases",
         collapse_bound=collapse_bound(judgement.n, alpha)
         if judgement is not None and judgement.passed
@@ -105,8 +108,22 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         contrasts=[_number(contrast) for contrast in part.contrasts] if part else [],
         seeds=_seeds(hearing),
         parts=_parts(judgement, most),
-        remarks=list(_remarks(judgement)),
+        remarks=list(_remarks(claim, judgement)),
     )
+
+
+def _limits(claim: Claim, part: PartJudgement | None) -> tuple[float, ...]:
+    """What the estimate has to exceed or stay below; both limits of an equivalence."""
+    if part is not None:
+        return part.limits
+    size = claim.tolerance.size if claim.tolerance is not None and not claim.tolerance.relative else 0.0
+    return (claim.margin - size, claim.margin + size)
+
+
+def _method(judgement: Judgement | None) -> str:
+    if judgement is None or judgement.deciding is None:
+        return "none"
+    return "identical runs" if judgement.identical else judgement.deciding.decision.method
 
 
 def _why_not_judged(hearing: Hearing) -> str:
@@ -141,9 +158,13 @@ def _parts(judgement: Judgement | None, most: int) -> list[model.Part]:
     ]
 
 
-def _remarks(judgement: Judgement | None) -> Iterable[str]:
+def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
     if judgement is None or not judgement.parts:
         return
+    part = judgement.deciding
+    if claim.is_ratio and part is not None and len(part.sides) == 2 and judgement.n:
+        left, right = part.sides
+        yield f"means {left.mean:.4g} and {right.mean:.4g}: a ratio of {left.mean / right.mean:.4g}"
     if judgement.identical:
         yield "the arms' training runs are identical bit for bit: did the parameter reach the model?"
     extra = max(len(part.contrasts) for part in judgement.parts) - judgement.n

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MAX_SEEDS = "max_seeds"
     IDENTICAL = "identical"
     NO_VARIANCE = "no variance"
+    HARM = "harm"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,9 +47,11 @@ class Decision:
     n : int
         Seeds used: those up to the deciding look, or all that came when the sequence goes on.
     statistic : float or None
-        The t-statistic at that look; None without one.
+        What was compared with the efficacy bound at that look, a t-statistic; None without one.
     sd : float or None
         Standard deviation of the contrasts at that look; None before the first look.
+    method : str
+        Which test spoke, e.g. ``"sequential t-test"``.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class Decision:
     n: int
     statistic: float | None = None
     sd: float | None = None
+    method: str = "sequential t-test"
 
     @property
     def decided(self) -> bool:

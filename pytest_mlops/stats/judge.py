@@ -10,13 +10,14 @@ from scipy import special
 
 from pytest_mlops.stats.decision import Reason, Verdict
 from pytest_mlops.stats.design import Bounds
+from pytest_mlops.stats.look import Look, Moments
 from pytest_mlops.stats.recursion import Array
+from pytest_mlops.stats.skewness import skewed
 
 VERDICTS = (Verdict.UNDECIDED, Verdict.PASS, Verdict.FAIL)
 REASONS = tuple(Reason)
-_UNDECIDED, _PASS, _FAIL = range(3)
-_CONTINUE, _EFFICACY, _FUTILITY, _MAX_SEEDS, _IDENTICAL, _NO_VARIANCE = range(6)
-_ROUNDING = 8 * np.finfo(np.float64).eps  # of the largest contrast: a spread below it is no spread
+UNDECIDED, PASS, FAIL = range(3)
+CONTINUE, _EFFICACY, _FUTILITY, _MAX_SEEDS, _IDENTICAL, _NO_VARIANCE, _HARM = range(7)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +25,8 @@ class Judged:
     """Verdicts of many claims; every array has the shape of the claims.
 
     `verdict` and `reason` index `VERDICTS` and `REASONS`; `look` is the place of the last look taken (-1: none),
-    at which `estimate`, `sd` and `statistic` (NaN without a t) were computed; `n` as in `Decision`.
+    at which `estimate`, `sd`, `statistic` (what was compared with the efficacy bound, NaN without a t) and `skewness`
+    (NaN where nothing guards against it) were computed; `n` as in `Decision`.
     """
 
     verdict: NDArray[np.int8]
@@ -34,6 +36,7 @@ class Judged:
     estimate: Array
     sd: Array
     statistic: Array
+    skewness: Array
 
 
 def checked_contrasts(contrasts: ArrayLike) -> Array:
@@ -61,7 +64,14 @@ def checked_contrasts(contrasts: ArrayLike) -> Array:
 
 
 def judge(
-    bounds: Bounds, contrasts: Array, *, identical: bool = False, resolution: ArrayLike = 0.0, parts: int = 1
+    bounds: Bounds,
+    contrasts: Array,
+    *,
+    identical: bool = False,
+    resolution: ArrayLike = 0.0,
+    parts: int = 1,
+    guard: ArrayLike = False,
+    confirm_harm: bool = False,
 ) -> Judged:
     """Replay the looks on every claim and stop each at the first boundary crossed.
 
@@ -77,7 +87,13 @@ def judge(
         Rounding error of a contrast: a standard deviation of at most this is no spread, and gives no t.
     parts : int
         Number of parts of a claim all of which must hold: each FAILs at ``fail_level / parts``.
+    guard : array_like of bool, shape broadcastable to (..., n)
+        Whether the t that PASSes has to hold against skewness too at a look after that seed, see `skewness`.
+    confirm_harm : bool
+        Go on to the mirrored efficacy boundary instead of stopping for futility; FAIL is its crossing, and no other.
     """
+    rule = Rule(identical=identical, confirm_harm=confirm_harm)
+    guarded = np.broadcast_to(np.asarray(guard, dtype=bool), contrasts.shape)
     tape = _Tape(contrasts.shape[:-1])
     worst = special.stdtrit(bounds.looks - 1, bounds.fail_level / parts)
     place = {int(n): i for i, n in enumerate(bounds.looks)}
@@ -85,36 +101,50 @@ def judge(
     tape.n[...] = seeds
     scale = _scale(contrasts[..., : int(bounds.looks[0])])
     tiny = np.asarray(resolution, dtype=np.float64) / scale
-    mean, squares, largest = (np.zeros(tape.n.shape) for _ in range(3))
+    sums = Moments.none(tape.n.shape)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         for n in range(1, seeds + 1):
-            x = contrasts[..., n - 1] / scale
-            step = x - mean
-            mean = mean + step / n
-            squares = squares + step * (x - mean)  # Welford: no cancellation where the mean is large
-            largest = np.maximum(largest, np.abs(x))
+            sums = sums.with_one_more(contrasts[..., n - 1] / scale)
             if n in place:
-                sd = np.sqrt(squares / (n - 1))
-                constant = sd <= np.maximum(_ROUNDING * largest, tiny)
-                tape.look(bounds, place[n], n, (mean, sd, constant), worst, identical=identical, tiny=tiny)
-        _unscale(tape, mean, scale)
+                look = Look.at(sums, bounds, place[n], tiny=tiny, guard=guarded[..., n - 1])
+                tape.look(bounds, look, rule, float(worst[place[n]]))
+        _unscale(tape, sums.mean, scale)
     return tape.judged()
 
 
 def intervals(bounds: Bounds, judged: Judged) -> tuple[Array, Array]:
-    """Repeated confidence intervals: estimate plus and minus the efficacy bound times the standard error."""
+    """Repeated confidence intervals: the means that neither boundary excludes.
+
+    Estimate plus and minus the efficacy bound times the standard error; where skewness is guarded against, each end
+    is the farther one of this and of its image under Hall's transformation.
+    """
     bound = np.where(np.isnan(judged.statistic), np.inf, bounds.efficacy[judged.look])
+    n = bounds.looks[judged.look]
+    guarded = ~np.isnan(judged.skewness) & np.isfinite(bound)
+    below, above = bound, -bound
+    if guarded.any():
+        skewness, finite = np.where(guarded, judged.skewness, 0.0), np.where(guarded, bound, 0.0)
+        below = np.where(guarded, np.maximum(bound, skewed(finite, skewness, n)), bound)
+        above = np.where(guarded, np.minimum(-bound, skewed(-finite, skewness, n)), -bound)
     with np.errstate(invalid="ignore"):
-        half = bound * judged.sd / np.sqrt(bounds.looks[judged.look])
-    half = np.where(np.isnan(half), np.inf, half)
-    half = np.where(judged.reason == _IDENTICAL, 0.0, half)
+        error = judged.sd / np.sqrt(n)
+        reaches = [np.where(np.isnan(t * error), np.inf, np.abs(t * error)) for t in (below, above)]
+    low_reach, high_reach = (np.where(judged.reason == _IDENTICAL, 0.0, reach) for reach in reaches)
     centre = np.where(
         np.isnan(judged.estimate), 0.0, judged.estimate
     )  # no seed at all: everything is possible
-    low = centre - half
+    low = centre - low_reach
     # The same comparison as the verdict's: rounding must not put zero on the other side.
     low = np.where(judged.reason == _EFFICACY, np.maximum(low, 0.0), low)
-    return low, centre + half
+    return low, centre + high_reach
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """What changes how a claim stops: see `judge`."""
+
+    identical: bool
+    confirm_harm: bool
 
 
 class _Tape:
@@ -125,37 +155,41 @@ class _Tape:
         self.reason = np.zeros(shape, dtype=np.int8)
         self.place = np.full(shape, -1, dtype=np.int64)
         self.n = np.zeros(shape, dtype=np.int64)
-        self.estimate, self.sd, self.statistic = (np.full(shape, np.nan) for _ in range(3))
+        self.estimate, self.sd, self.statistic, self.skewness = (np.full(shape, np.nan) for _ in range(4))
 
-    def look(
-        self,
-        bounds: Bounds,
-        place: int,
-        n: int,
-        moments: tuple[Array, Array, NDArray[np.bool_]],
-        worst: Array,
-        *,
-        identical: bool,
-        tiny: Array,
-    ) -> None:
+    def look(self, bounds: Bounds, look: Look, rule: Rule, worst: float) -> None:
         """Take one look at all claims that are still open."""
-        mean, sd, constant = moments
-        t = np.where(constant, np.nan, mean / (sd / np.sqrt(n)))
-        open_ = self.reason == _CONTINUE
-        for kept, new in ((self.place, place), (self.estimate, mean), (self.sd, sd), (self.statistic, t)):
-            np.copyto(kept, new, where=open_)
-        if identical and place == 0:
+        open_, constant, n = self.reason == CONTINUE, look.constant, look.n
+        kept = (
+            (self.place, look.place),
+            (self.estimate, look.mean),
+            (self.sd, look.sd),
+            (self.statistic, look.for_pass),
+            (self.skewness, look.skewness),
+        )
+        for old, new in kept:
+            np.copyto(old, new, where=open_)
+        if rule.identical and look.place == 0:
             self._stop(open_ & constant, _IDENTICAL, n)
-            self.verdict[open_ & constant] = _FAIL
-            self.verdict[open_ & constant & (mean > tiny)] = _PASS
+            self.verdict[open_ & constant] = FAIL
+            self.verdict[open_ & constant & (look.mean > look.tiny)] = PASS
             open_ = open_ & ~constant
-        passed = open_ & (t >= bounds.efficacy[place])
+        efficacy, futility = bounds.efficacy[look.place], bounds.futility[look.place]
+        passed = open_ & (look.for_pass >= efficacy)
         self._stop(passed, _EFFICACY, n)
-        self.verdict[passed] = _PASS
-        last = place == len(bounds.looks) - 1
-        stopped = open_ & ~passed & ~constant & (last | (t <= bounds.futility[place]))
-        self._stop(stopped, _MAX_SEEDS if last else _FUTILITY, n)
-        self.verdict[stopped & (t <= worst[place])] = _FAIL
+        self.verdict[passed] = PASS
+        open_ = open_ & ~passed
+        last = look.place == len(bounds.looks) - 1
+        if rule.confirm_harm:
+            harmed = open_ & (look.for_fail <= -efficacy)
+            self._stop(harmed, _HARM, n)
+            self.verdict[harmed] = FAIL
+            stopped = open_ & ~harmed & ~constant & last
+            self._stop(stopped, _MAX_SEEDS, n)
+        else:
+            stopped = open_ & ~constant & (last | (look.t <= futility))
+            self._stop(stopped, _MAX_SEEDS if last else _FUTILITY, n)
+            self.verdict[stopped & (look.for_fail <= worst)] = FAIL
         if last:
             self._stop(open_ & constant, _NO_VARIANCE, n)
 
@@ -172,6 +206,7 @@ class _Tape:
             estimate=self.estimate,
             sd=self.sd,
             statistic=self.statistic,
+            skewness=self.skewness,
         )
 
 

@@ -99,7 +99,14 @@ class SequentialTest:
         return self.spending or default_spending(int(self.min_seeds), int(self.max_seeds))
 
     def decide(
-        self, contrasts: ArrayLike, *, identical: bool = False, resolution: float = 0.0, parts: int = 1
+        self,
+        contrasts: ArrayLike,
+        *,
+        identical: bool = False,
+        resolution: float = 0.0,
+        parts: int = 1,
+        guard: ArrayLike = False,
+        confirm_harm: bool = False,
     ) -> Decision:
         """Judge one claim by its contrasts so far.
 
@@ -114,6 +121,13 @@ class SequentialTest:
             Rounding error of a contrast: a standard deviation of at most this counts as none.
         parts : int
             Number of parts of a claim all of which must hold; each FAILs at ``fail_level / parts``.
+        guard : bool or array_like of bool, shape (n,)
+            Guard against skewed contrasts, always or at a look after that seed: the smaller of t and of its image under
+            Hall's transformation has to cross. For bars, margins and unequal spreads: a skewness of -1 costs 0.076
+            instead of 0.108 at alpha 0.05; Gaussian contrasts pay one more seed.
+        confirm_harm : bool
+            Go on to the mirrored boundary instead of stopping for futility: FAIL is its crossing, P(FAIL | mean
+            zero) at most alpha, at about 1.5 times the seeds where there is no gain.
 
         Returns
         -------
@@ -133,7 +147,14 @@ class SequentialTest:
         values = checked_contrasts(contrasts)
         if values.ndim != 1:
             raise ValueError(f"contrasts must have one axis, one number a seed, got shape {values.shape}")
-        judged = self.judge(values, identical=identical, resolution=resolution, parts=parts)
+        judged = self.judge(
+            values,
+            identical=identical,
+            resolution=resolution,
+            parts=parts,
+            guard=guard,
+            confirm_harm=confirm_harm,
+        )
         low, high = intervals(self.bounds, judged)
         p_value, statistic, sd = (float(x) for x in (self.p_values(judged), judged.statistic, judged.sd))
         return Decision(
@@ -145,10 +166,20 @@ class SequentialTest:
             n=int(judged.n),
             statistic=None if np.isnan(statistic) else statistic,
             sd=None if np.isnan(sd) else sd,
+            method="sequential t-test"
+            if np.isnan(judged.skewness)
+            else "sequential t-test, guarded for skewness",
         )
 
     def judge(
-        self, contrasts: ArrayLike, *, identical: bool = False, resolution: ArrayLike = 0.0, parts: int = 1
+        self,
+        contrasts: ArrayLike,
+        *,
+        identical: bool = False,
+        resolution: ArrayLike = 0.0,
+        parts: int = 1,
+        guard: ArrayLike = False,
+        confirm_harm: bool = False,
     ) -> Judged:
         """Judge many claims at once; `decide` is the one-claim case.
 
@@ -161,6 +192,10 @@ class SequentialTest:
         resolution : array_like
             As in `decide`; of a shape that broadcasts to that of the claims.
         parts : int
+            As in `decide`, for all claims.
+        guard : array_like of bool
+            As in `decide`; of a shape that broadcasts to that of `contrasts`.
+        confirm_harm : bool
             As in `decide`, for all claims.
 
         Returns
@@ -176,7 +211,15 @@ class SequentialTest:
         if not (np.isfinite(tiny).all() and (tiny >= 0).all()):
             raise ValueError(f"resolution={resolution!r} must be finite and not negative: a rounding error")
         values = checked_contrasts(contrasts)
-        return judge(self.bounds, values, identical=identical, resolution=tiny, parts=int(parts))
+        return judge(
+            self.bounds,
+            values,
+            identical=identical,
+            resolution=tiny,
+            parts=int(parts),
+            guard=guard,
+            confirm_harm=confirm_harm,
+        )
 
     def p_values(self, judged: Judged) -> Array:
         """Stage-wise p-values, futility ignored: P0(cross earlier) + P0(no earlier crossing, T_n at least this).

@@ -333,6 +333,13 @@ CLAIMS = [
     (lambda: (candidate["a"] + candidate["b"]) / 2 > baseline["a"] + 0.01, "superior by a margin", 0.01),
     (lambda: 2 * candidate["auc"] - 1 > 0.8, "above a bar", 1.8),
     (lambda: candidate["train"] - candidate["test"] < 0.05, "below a bar", 0.05),
+    (lambda: candidate["new"] > candidate["old"], "superior", 0.0),
+    (lambda: candidate["auc"] > baseline["auc"] * 1.01, "by a ratio", 0.0),
+    (lambda: candidate["loss"] * 1.1 < baseline["loss"], "by a ratio", 0.0),
+    (lambda: candidate["auc"] == pytest.approx(baseline["auc"], abs=0.005), "equivalent", 0.0),
+    (lambda: candidate["auc"] == pytest.approx(baseline["auc"] + 0.01, abs=0.005), "equivalent", 0.01),
+    (lambda: candidate["auc"] == pytest.approx(baseline["auc"], rel=0.02), "equivalent", 0.0),
+    (lambda: candidate["auc"] == pytest.approx(0.9, abs=0.01), "equivalent to a bar", 0.9),
 ]
 
 
@@ -341,6 +348,11 @@ def test_a_comparison_makes_a_claim_of_its_kind(claim, kind, margin):
     made = claim()
     assert made.kind == kind
     assert made.margin == pytest.approx(margin, abs=1e-12)
+
+
+def test_an_equivalence_reads_with_its_margin():
+    claim = candidate["auc"] == pytest.approx(baseline["auc"], abs=0.005)
+    assert claim.statement == 'candidate["auc"] == approx(baseline["auc"], abs=0.005)'
 
 
 def test_stating_a_claim_trains_nothing_and_asking_outside_a_gate_is_refused():
@@ -354,23 +366,25 @@ def test_stating_a_claim_trains_nothing_and_asking_outside_a_gate_is_refused():
 REFUSED = [
     (lambda: candidate["auc"] >= baseline["auc"], ClaimError, "strict claims"),
     (lambda: candidate["auc"] <= 0.9, ClaimError, "strict claims"),
-    (lambda: candidate["auc"] == baseline["auc"], ClaimError, "non-inferiority claims"),
+    (lambda: candidate["auc"] == baseline["auc"], ClaimError, "closer than a margin"),
     (lambda: candidate["auc"] == 0.9, ClaimError, "closer than a margin"),
     (lambda: candidate["auc"] != baseline["auc"], ClaimError, "different by how much"),
     (lambda: candidate["auc"] == pytest.approx(0.9), MarginError, "not a margin anybody chose"),
-    (lambda: candidate["auc"] == pytest.approx(baseline["auc"]), MarginError, "explicit abs="),
+    (lambda: candidate["auc"] == pytest.approx(baseline["auc"]), MarginError, "one of abs= and rel="),
     (
-        lambda: candidate["auc"] == pytest.approx(baseline["auc"], abs=0.005),
-        NotBuiltError,
-        "state both sides",
+        lambda: candidate["auc"] == pytest.approx(baseline["auc"], abs=0.005, rel=0.01),
+        MarginError,
+        "larger of the two",
     ),
+    (lambda: candidate["auc"] == pytest.approx(baseline["auc"], abs=0.0), MarginError, "above 0"),
+    (lambda: candidate["auc"] == pytest.approx(baseline["auc"], rel=1.0), MarginError, "between 0 and 1"),
+    (lambda: candidate["auc"] == pytest.approx([0.9], abs=0.1), ClaimError, "expected a number"),
     (lambda: candidate["auc"] > pytest.approx(0.9), MarginError, "no meaning"),
-    (lambda: abs(candidate["auc"] - baseline["auc"]) < 0.01, ClaimError, "both sides"),
+    (lambda: abs(candidate["auc"] - baseline["auc"]) < 0.01, ClaimError, "shows nothing"),
     (lambda: candidate["auc"] / baseline["auc"] > 1.01, ClaimError, "ratio of metrics"),
     (lambda: 1 / baseline["auc"] > 1.01, ClaimError, "ratio of metrics"),
     (lambda: candidate["auc"] * baseline["auc"] > 1, ClaimError, "products of metrics"),
     (lambda: candidate["auc"] / 0 > 1, ClaimError, "/ 0"),
-    (lambda: candidate["auc"] > baseline["auc"] * 1.01, NotBuiltError, "ratio claims"),
     (lambda: candidate["auc"] > candidate["auc"] - 0.01, ClaimError, "same metric of the same arm"),
     (lambda: arm(train)["auc"] > arm(train, lr=1e-3)["auc"], ClaimError, "Did a parameter get lost"),
     (lambda: candidate["seconds"] < baseline["seconds"], NotBuiltError, "claims on cost"),

@@ -396,3 +396,92 @@ def test_replaying_pair_by_pair_gives_what_all_pairs_at_once_give(effect, seed):
             break
     assert (judgement.verdict, judgement.n, judgement.reason) == (at_once.verdict, at_once.n, at_once.reason)
     assert math.isclose(judgement.parts[0].estimate, at_once.parts[0].estimate)
+
+
+# --- equivalence
+
+
+def test_a_small_difference_passes_an_equivalence():
+    claim = candidate["auc"] == pytest.approx(baseline["auc"], abs=0.02)
+    judgement = verdict_of(claim, NONE, BASE)
+    (part,) = judgement.parts
+    assert judgement.passed
+    assert -0.02 < part.interval[0] < part.estimate < part.interval[1] < 0.02
+    assert part.limits == (-0.02, 0.02)
+
+
+@pytest.mark.parametrize("values", [GAIN, LOSS], ids=["better", "worse"])
+def test_a_difference_in_either_direction_fails_an_equivalence(values):
+    claim = candidate["auc"] == pytest.approx(baseline["auc"], abs=0.02)
+    assert verdict_of(claim, values, BASE).verdict == Verdict.FAIL
+
+
+def test_an_equivalence_may_be_centred_elsewhere():
+    claim = candidate["auc"] == pytest.approx(baseline["auc"] + 0.05, abs=0.02)
+    judgement = verdict_of(claim, GAIN, BASE)
+    assert judgement.passed
+    assert judgement.parts[0].limits == pytest.approx((0.03, 0.07))
+
+
+def test_a_relative_equivalence_is_a_share_of_the_right_side():
+    claim = candidate["auc"] == pytest.approx(baseline["auc"], rel=0.025)
+    judgement = verdict_of(claim, NONE, BASE)
+    (part,) = judgement.parts
+    assert judgement.passed
+    assert part.limits[1] == pytest.approx(0.025 * BASE[: judgement.n].mean())
+    assert part.limits[0] < part.interval[0]
+    assert part.interval[1] < part.limits[1]
+
+
+def test_equivalence_to_a_number():
+    assert verdict_of(candidate["auc"] == pytest.approx(0.85, abs=0.03), GAIN, BASE).passed
+    relative = candidate["auc"] == pytest.approx(0.85, rel=0.03)
+    assert verdict_of(relative, GAIN, BASE).parts[0].limits == pytest.approx((0.85 * 0.97, 0.85 * 1.03))
+
+
+# --- ratios
+
+
+def test_a_ratio_is_judged_by_the_weighted_difference():
+    holds = verdict_of(candidate["auc"] > baseline["auc"] * 1.01, GAIN, BASE)
+    assert holds.passed
+    assert holds.parts[0].estimate == pytest.approx(np.mean((GAIN - 1.01 * BASE)[: holds.n]))
+    assert verdict_of(candidate["auc"] > baseline["auc"] * 1.2, GAIN, BASE).verdict == Verdict.FAIL
+
+
+@pytest.mark.parametrize("values", [[-0.1] * 6, [0.0] * 6], ids=["negative", "zero"])
+def test_a_ratio_of_what_is_not_positive_is_an_error(values):
+    with pytest.raises(MetricError, match="turns round"):
+        verdict_of(candidate["auc"] > baseline["auc"] * 1.01, GAIN[:6], values)
+
+
+# --- skewness, and harm
+
+
+def test_bars_and_margins_are_guarded_against_skewness_and_plain_comparisons_are_not():
+    def method(claim):
+        return verdict_of(claim, GAIN, BASE).parts[0].decision.method
+
+    assert method(candidate["auc"] > baseline["auc"]) == "sequential t-test"
+    for claim in (
+        candidate["auc"] > 0.8,
+        candidate["auc"] > baseline["auc"] + 0.01,
+        candidate["auc"] > baseline["auc"] * 1.01,
+    ):
+        assert method(claim) == "sequential t-test, guarded for skewness"
+
+
+def test_arms_of_unequal_spread_are_guarded_against_skewness():
+    wide = 1.0 + 0.06 * NOISE
+    judgement = verdict_of(candidate["auc"] > baseline["auc"], wide, BASE)
+    assert judgement.parts[0].decision.method == "sequential t-test, guarded for skewness"
+
+
+def test_confirm_harm_goes_on_until_harm_is_shown():
+    slightly = BASE - 0.004 + 0.01 * NOISE
+    claim = candidate["auc"] > baseline["auc"]
+    assert verdict_of(claim, slightly, BASE).n < verdict_of(claim, slightly, BASE, confirm_harm=True).n
+    judgement = verdict_of(claim, LOSS, BASE, confirm_harm=True)
+    assert judgement.verdict == Verdict.FAIL
+    assert "opposite" in judgement.reason
+    assert judgement.parts[0].interval[1] < 0

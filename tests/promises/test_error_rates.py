@@ -48,3 +48,11 @@ def test_exact_seeds_are_those_of_the_simulation(design):
     contrasts = np.random.default_rng(4).normal(effect, 1.0, (CLAIMS, design.max_seeds))
     n = design.judge(contrasts).n
     assert n.mean() == pytest.approx(design.expected_seeds(effect), abs=3.5 * n.std() / np.sqrt(CLAIMS))
+
+
+def test_confirmed_harm_is_false_at_most_with_alpha(design):
+    passed, failed = rates(design, 0.0, 5, confirm_harm=True)
+    assert failed <= design.alpha + error_bar(design.alpha)
+    assert failed == pytest.approx(
+        passed, abs=2 * error_bar(design.alpha)
+    )  # the two boundaries mirror each other

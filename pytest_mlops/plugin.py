@@ -352,12 +352,27 @@ def pytest_runtest_makereport(
         _smoked(session, item, call, report)
         return report
     refuse_green(item, report, session)
+    if report.failed and call.when == "call" and call.excinfo is not None:
+        from pytest_mlops.session.undecided import reason_of, report_undecided
+
+        reason = reason_of(session.gate, call.excinfo.value)
+        if reason is not None:
+            report_undecided(item, report, reason)
     if call.when == "teardown":
         record = session.end()
         if record is not None:
             report.user_properties = [*report.user_properties, *properties(record)]
             report.mlops = to_plain(record)  # type: ignore[attr-defined]  # travels from xdist workers with the report
     return report
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """A gate that is undecided under ``undecided = warn`` is a category of its own."""
+    if not hasattr(report, "undecided"):
+        return None
+    return "undecided", "u", ("UNDECIDED", {"yellow": True})
 
 
 def _smoked(

@@ -94,6 +94,27 @@ def size_of(text: str) -> int | None:
     return round(float(found[1]) * _UNITS[(found[2] or "B").upper()])
 
 
+def worst_values(text: str) -> dict[str, float] | None:
+    """Metrics (or patterns of them) with the value that stands for a failed training run; None if it cannot be read.
+
+    Examples
+    --------
+    >>> worst_values("auc=0.5, dice/*=0"), worst_values(""), worst_values("auc"), worst_values("auc=nan")
+    ({'auc': 0.5, 'dice/*': 0.0}, {}, None, None)
+    """
+    found: dict[str, float] = {}
+    for item in filter(str.strip, text.split(",")):
+        name, _, number = item.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            return None
+        if not name.strip() or name.strip() in found or not math.isfinite(value):
+            return None
+        found[name.strip()] = value
+    return found
+
+
 def _any_of(*choices: str) -> Callable[[Any], bool]:
     return lambda value: value in choices
 
@@ -232,6 +253,34 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "off"),
     ),
     Option(
+        name="undecided",
+        type=str,
+        default="fail",
+        help="what a gate without enough evidence is: fail, or warn, which reports it as undecided and leaves the exit status "
+        "alone; its claim stays false",
+        check=_any_of("fail", "warn"),
+        expected="",
+        choices=("fail", "warn"),
+    ),
+    Option(
+        name="confirm_harm",
+        type=bool,
+        default=False,
+        help="go on to a symmetric boundary instead of stopping when PASS has become improbable, so that a FAIL is harm shown; "
+        "about half as many training runs more where there is no gain",
+        check=lambda value: True,
+        expected="true or false",
+    ),
+    Option(
+        name="on_failure",
+        type=str,
+        default="",
+        help="the worst values of metrics, which enter in the place of failed training runs; without them a failed training run "
+        "leaves the claim undecided",
+        check=lambda value: worst_values(value) is not None,
+        expected='names with numbers, e.g. "auc=0.5, loss=10", where * stands for any rest of a name',
+    ),
+    Option(
         name="executor",
         type=str,
         default="auto",
@@ -316,6 +365,9 @@ class Settings:
     deterministic: str
     threads: int
     smoke: str
+    undecided: str
+    confirm_harm: bool
+    on_failure: str
     executor: str
     store: str
     budget: str
@@ -337,6 +389,11 @@ class Settings:
     def budget_seconds(self) -> float:
         """The budget in seconds, infinity for none."""
         return seconds_of(self.budget) or math.inf
+
+    @property
+    def worst_values(self) -> Mapping[str, float]:
+        """What failed training runs count as, by metric or pattern."""
+        return worst_values(self.on_failure) or {}
 
 
 assert {f.name for f in fields(Settings)} == set(BY_NAME), "Settings and OPTIONS name the same options"

@@ -181,7 +181,7 @@ def make_claim(
     NotBuiltError
         If this version has no test for it.
     """
-    frame = _user_frame()
+    frame = user_frame()
     claim = Claim(
         left=left,
         right=right,
@@ -198,7 +198,8 @@ def make_claim(
     return claim
 
 
-def _user_frame() -> FrameType:
+def user_frame() -> FrameType:
+    """The innermost frame that is not ours: the line of the user that is at work."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back

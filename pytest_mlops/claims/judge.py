@@ -14,6 +14,7 @@ from pytest_mlops.claims import sentences
 from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.failures import NO_VALUES, with_worst_values
 from pytest_mlops.claims.sequences import PartJudgement, Sequences, are_identical
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, SequentialTest, Verdict
@@ -88,6 +89,7 @@ def judge(
     *,
     run_out: str | None = None,
     confirm_harm: bool = False,
+    worst: Mapping[str, float] = NO_VALUES,
 ) -> Judgement:
     """Judge a claim on the training runs that are finished.
 
@@ -104,6 +106,8 @@ def judge(
         Why no further pair can be had; then an open sequence ends UNDECIDED with this sentence.
     confirm_harm : bool
         Go on to a symmetric boundary instead of stopping for futility, so that a FAIL is harm shown.
+    worst : mapping of metric names or patterns to numbers
+        What a failed training run counts as; those of which a metric is missing end the sequence.
 
     Returns
     -------
@@ -119,6 +123,7 @@ def judge(
     NotBuiltError
         If a metric turns out to be yes/no, as bools or as numbers that are 0 or 1.
     """
+    outcomes = with_worst_values(claim, outcomes, worst)
     known = min(len(outcomes[arm]) for arm in claim.arms)
     failed = _first_failure(claim, outcomes)
     if known == 0 and failed is None:

@@ -57,7 +57,7 @@ class Gate(msgspec.Struct, kw_only=True):
 
     test: str
     """Node id."""
-    outcome: Literal["passed", "failed", "skipped", "xfailed", "xpassed", "error"]
+    outcome: Literal["passed", "failed", "skipped", "xfailed", "xpassed", "undecided", "error"]
     seconds: float
     claims: list[str] = []
     """Ids of its claims, in the order in which they were asked."""

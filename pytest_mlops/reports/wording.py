@@ -10,6 +10,7 @@ from pytest_mlops.reports.text import duration, plural, printable
 
 VERDICTS: tuple[VerdictName, ...] = ("PASS", "FAIL", "UNDECIDED")
 _BAD_OUTCOMES = {"failed", "error"}
+_EXCUSED_OUTCOMES = {"xfailed", "undecided"}
 
 
 def is_difference(claim: Claim) -> bool:
@@ -103,8 +104,8 @@ def expected_failures(report: Report) -> set[str]:
 
 
 def is_bad(report: Report) -> bool:
-    """Whether a claim did not PASS, in a gate that is not expected to fail, or a gate failed."""
-    expected = expected_failures(report)
-    return any(claim.verdict != "PASS" and claim.test not in expected for claim in report.claims) or any(
+    """Whether a claim did not PASS, in a gate that is not expected to fail or only warns, or a gate failed."""
+    excused = {gate.test for gate in report.gates if gate.outcome in _EXCUSED_OUTCOMES}
+    return any(claim.verdict != "PASS" and claim.test not in excused for claim in report.claims) or any(
         gate.outcome in _BAD_OUTCOMES for gate in report.gates
     )

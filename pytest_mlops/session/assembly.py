@@ -32,7 +32,9 @@ class Assembly:
         self._records: dict[str, model.GateRecord] = {}
         self._outcomes: dict[str, str] = {}
 
-    def phase(self, test: str, *, when: str, outcome: str, expected_failure: bool) -> None:
+    def phase(
+        self, test: str, *, when: str, outcome: str, expected_failure: bool, undecided: bool = False
+    ) -> None:
         """Take notice of a finished phase of a test: ``setup``, ``call`` or ``teardown``."""
         if when == "setup":
             self._outcomes.pop(test, None)
@@ -40,6 +42,8 @@ class Assembly:
             return
         if outcome == "failed" and when != "call":
             self._outcomes[test] = "error"
+        elif undecided:
+            self._outcomes[test] = "undecided"
         elif when == "call" or outcome == "skipped":
             word = {"passed": "xpassed", "skipped": "xfailed"}.get(outcome) if expected_failure else None
             self._outcomes[test] = word or _OUTCOMES[outcome]

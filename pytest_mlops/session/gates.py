@@ -54,6 +54,8 @@ class Gate:
     hearings: list[Hearing] = field(default_factory=list)
     guarded: int = 0
     """How many of the claims the guard has looked at."""
+    asked_at: set[tuple[str, int]] = field(default_factory=set)
+    """Files and lines on which the truth of a claim was asked."""
 
     def hearing(self, claim: Claim) -> Hearing:
         """The hearing of a claim; opened when the claim is new here (a fixture may have stated it elsewhere)."""

@@ -150,11 +150,13 @@ class Laboratory:
         bill: Bill,
         *,
         look: Callable[[Arm, RunResult], None] | None = None,
+        failures_count: bool = False,
     ) -> list[RunResult | None]:
         """The finished runs that are wanted, in that order; ``bill`` gets what they cost.
 
         What another session is training is waited for last, so that two sessions share the work. Once a run failed, no
-        other one is trained or waited for: None stands for those. So it is once the budget refused one: ``bill`` says which.
+        other one is trained or waited for, unless ``failures_count``: None stands for those. So it is once the budget
+        refused one: ``bill`` says which.
         Whatever ``look`` raises about a run ends it too.
         """
         runs: list[RunResult | None] = [None] * len(wanted)
@@ -167,12 +169,12 @@ class Laboratory:
             if look is not None and answer is not None:
                 look(one[0].arm, answer)
             runs[place] = answer
-            if answer is None or answer.failed:
+            if answer is None or (answer.failed and not failures_count):
                 break
         else:
             for place, holder in holders.items():
                 runs[place] = answer = self._after(wanted[place], holder, bill)
-                if answer is None or answer.failed:
+                if answer is None or (answer.failed and not failures_count):
                     break
         bill.messages += self.keeping.news
         self.keeping.news.clear()

@@ -52,6 +52,7 @@ class Reporting:
             when=report.when or "",
             outcome=report.outcome,
             expected_failure=hasattr(report, "wasxfail"),
+            undecided=hasattr(report, "undecided"),
         )
         record = getattr(report, "mlops", None)
         if record is not None:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
+from typing import TypedDict
 
 from pytest_mlops.claims.arms import Arm, Arms
-from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.claim import Claim, user_frame
+from pytest_mlops.claims.failures import claims_failure
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
 from pytest_mlops.claims.judge import Ended, Judgement, judge
 from pytest_mlops.claims.names import check_names
@@ -147,6 +149,8 @@ class Session:
             raise ClaimError(
                 f"{claim.statement}: claims are asked inside a test, so that its report can carry the evidence."
             )
+        frame = user_frame()
+        self.gate.asked_at.add((frame.f_code.co_filename, frame.f_lineno))
         hearing = self.gate.hearing(claim)
         if hearing.judgement is not None:
             return hearing.judgement
@@ -158,7 +162,7 @@ class Session:
             )
         except KeyboardInterrupt:
             hearing.error = "interrupted"
-            hearing.judgement = _judged_so_far(hearing)
+            hearing.judgement = _judged_so_far(hearing, self.gate.settings)
             hearing.go_on = f"Finished training runs are kept. Go on: {self._go_on(self.gate.test)}"
             raise
         except BaseException as error:
@@ -187,16 +191,17 @@ class Session:
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
         if hearing.prepared:
             self._progress(claim_line(gate=gate.test, statement=claim.statement))
+        judged = partial(judge, claim, outcomes, test, **_options(settings))
         priced = False
         for pair in range(limit):
             before = (time.perf_counter(), hearing.bill.trained)
-            self._next_pair(sources, outcomes, hearing)
+            self._next_pair(sources, outcomes, hearing, settings)
             if hearing.bill.refused is not None:
                 rest = price(self._laboratory, hearing.prepared, test, done=pair, most=limit)
                 hearing.go_on = self._go_on_after_budget(gate, rest)
                 reason = self._budget_reached(hearing.bill.refused, settings)
-                return judge(claim, outcomes, test, run_out=reason)
-            judgement = judge(claim, outcomes, test)
+                return judged(run_out=reason)
+            judgement = judged()
             if any(isinstance(source, Prepared) for source in sources.values()):
                 took = time.perf_counter() - before[0]
                 reused = hearing.bill.trained == before[1]
@@ -206,9 +211,7 @@ class Session:
                     rest = price(self._laboratory, hearing.prepared, test, done=pair + 1, most=limit)
                     self._say_price(rest, pair=pair + 1, took=took, one_arm=len(claim.arms) == 1)
             if judgement.open and pair + 1 == limit:
-                judgement = judge(
-                    claim, outcomes, test, run_out=f"the recorded results end after {limit} training runs"
-                )
+                judgement = judged(run_out=f"the recorded results end after {limit} training runs")
             if not judgement.open:
                 self._check_unchanged(claim, outcomes)
                 return judgement
@@ -257,18 +260,20 @@ class Session:
         sources: Mapping[Arm, Prepared | list[RunResult]],
         outcomes: Mapping[Arm, list[RunResult]],
         hearing: Hearing,
+        settings: Settings,
     ) -> None:
         """Add one more run to the outcomes of each arm; where one failed, the pair is lost and the rest is not paid."""
         pair = min(map(len, outcomes.values()))
+        counts = claims_failure(hearing.claim) or bool(settings.worst_values)
         for arm, source in sources.items():
             if isinstance(source, list):
                 outcomes[arm].append(source[pair])
-                if source[pair].failed:
+                if source[pair].failed and not counts:
                     return
         ready = {arm: source for arm, source in sources.items() if isinstance(source, Prepared)}
         look = partial(_look, hearing.claim) if pair == 0 else None
         wanted = [(prepared, pair) for prepared in ready.values()]
-        runs = self._laboratory.runs(wanted, hearing.bill, look=look)
+        runs = self._laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
         for arm, run in zip(ready, runs, strict=True):
             if run is not None:
                 outcomes[arm].append(run)
@@ -287,13 +292,23 @@ def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
         check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})
 
 
-def _judged_so_far(hearing: Hearing) -> Judgement | None:
+class _Options(TypedDict):
+    confirm_harm: bool
+    worst: Mapping[str, float]
+
+
+def _options(settings: Settings) -> _Options:
+    """How the judge has to go about a claim, besides its design."""
+    return {"confirm_harm": settings.confirm_harm, "worst": settings.worst_values}
+
+
+def _judged_so_far(hearing: Hearing, settings: Settings) -> Judgement | None:
     """What the finished pairs of an interrupted claim say: UNDECIDED, with their evidence."""
     outcomes = dict(zip(hearing.claim.arms, (results for _, results in hearing.outcomes), strict=False))
     if hearing.test is None or not outcomes:
         return None
     with suppress(MlopsError):
-        judgement = judge(hearing.claim, outcomes, hearing.test, run_out="interrupted")
+        judgement = judge(hearing.claim, outcomes, hearing.test, run_out="interrupted", **_options(settings))
         return judgement if judgement.ended is Ended.RUN_OUT else None
     return None
 

@@ -485,3 +485,43 @@ def test_confirm_harm_goes_on_until_harm_is_shown():
     assert judgement.verdict == Verdict.FAIL
     assert "opposite" in judgement.reason
     assert judgement.parts[0].interval[1] < 0
+
+
+# --- what failed training runs count as
+
+
+def with_failures(values, places):
+    found = runs(values)
+    for place in places:
+        found[place] = failed()
+    return found
+
+
+def test_a_failed_run_counts_as_the_worst_value_that_the_claim_declares():
+    outcomes = {candidate: with_failures(GAIN, [1]), baseline: runs(BASE)}
+    claim = candidate["auc"] > baseline["auc"]
+    assert judge(claim, outcomes, TEST).ended is Ended.FAILED_RUN
+    judgement = judge(claim, outcomes, TEST, worst={"auc": 0.0})
+    assert judgement.ended is Ended.DECIDED
+    assert judgement.parts[0].contrasts[1] == pytest.approx(-BASE[1])
+    assert not judgement.passed
+
+
+def test_a_worst_value_reaches_metrics_by_pattern():
+    outcomes = {candidate: with_failures(GAIN, [1]), baseline: runs(BASE)}
+    assert judge(candidate["auc"] > 0.5, outcomes, TEST, worst={"a*": 0.1}).parts[0].contrasts[1] == 0.1
+    assert judge(candidate["auc"] > 0.5, outcomes, TEST, worst={"b*": 0.1}).ended is Ended.FAILED_RUN
+
+
+@pytest.mark.parametrize("value", [0.85, 0.99], ids=["better than some", "better than all, for a bar"])
+def test_a_worst_value_that_is_not_the_worst_is_an_error(value):
+    outcomes = {candidate: with_failures(GAIN, [1])}
+    with pytest.raises(MetricError, match="failing could pay"):
+        judge(candidate["auc"] > 0.5, outcomes, TEST, worst={"auc": value})
+
+
+def test_runs_that_count_as_their_worst_value_are_never_identical():
+    alike = [replace(run, weights="w") for run in runs(BASE)]
+    outcomes = {candidate: [failed(), *alike[1:]], baseline: [failed(), *alike[1:]]}
+    judgement = judge(candidate["auc"] > baseline["auc"] - 0.1, outcomes, TEST, worst={"auc": 0.0})
+    assert not judgement.identical

@@ -32,9 +32,15 @@ def slow(session):
 
 
 @nox.session(python=False)
+def levels(session):
+    """Error rates of every kind of claim under many laws: fails where a verdict is wrong too often."""
+    session.run("python", "benchmarks/error_rates.py", "--claims", "20000")
+
+
+@nox.session(python=False)
 def check(session):
-    """All that CI runs after its set-up: lint, tests, slow."""
-    for name in ("lint", "tests", "slow"):
+    """All that CI runs after its set-up: lint, tests, slow, levels."""
+    for name in ("lint", "tests", "slow", "levels"):
         session.notify(name)
 
 

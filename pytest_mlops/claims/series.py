@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _EPSILON = 2.0**-52
 _EPSILON_SINGLE = 2.0**-23
-_EQUAL_SPREAD = 1.5
-"""Ratio of standard deviations up to which two sides count as equally spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,16 +140,7 @@ def _guard(claim: Claim, part: Part, values: Array, *, exact: bool) -> NDArray[n
     positive = np.array([term.weight > 0 for term in part.terms])
     if positive.all() or not positive.any() or claim.is_ratio or not exact:
         return np.ones(len(values), dtype=bool)
-    left, right = (_spreads(values[:, which].sum(axis=1)) for which in (positive, ~positive))
-    return np.asarray((left > _EQUAL_SPREAD * right) | (right > _EQUAL_SPREAD * left))
+    from pytest_mlops.stats.skewness import unequal_spread
 
-
-def _spreads(values: Array) -> Array:
-    """Standard deviation of the first 1, 2, 3, ... values."""
-    import numpy as np
-
-    n = np.arange(1, len(values) + 1)
-    centred = values - values[0]
-    mean = np.cumsum(centred) / n
-    squares = np.cumsum(centred**2) / n - mean**2
-    return np.sqrt(np.maximum(squares, 0.0) * n / np.maximum(n - 1, 1))
+    left, right = (values[:, which].sum(axis=1) for which in (positive, ~positive))
+    return unequal_spread(left, right)

@@ -7,9 +7,12 @@ deviations with slightly negative sample skewness would never PASS. Hall's cubic
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pytest_mlops.stats.recursion import Array
+
+EQUAL_SPREAD = 1.5
+"""Ratio of standard deviations up to which two sides count as equally spread."""
 
 
 def sample_skewness(cubes: Array, sd: Array, n: int) -> Array:
@@ -71,3 +74,36 @@ def skewed(bound: Array, skewness: Array, n: ArrayLike) -> Array:
     with np.errstate(invalid="ignore"):
         s = np.where(tiny, wanted, 3 * (np.cbrt(1 + safe * wanted) - 1) / safe)
     return np.asarray(np.sqrt(size) * s)
+
+
+def unequal_spread(one: Array, other: Array) -> NDArray[np.bool_]:
+    """Whether two sides are spread so differently that their skewness does not cancel, seed by seed.
+
+    Two sides of one law cancel each other's skewness, whatever the law: then no guard is needed.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (..., n)
+        Numbers of both sides along the last axis.
+
+    Returns
+    -------
+    ndarray of bool, shape (..., n)
+        For the first 1, 2, 3, ... seeds: whether the ratio of standard deviations lies outside 1 / 1.5 to 1.5.
+
+    Examples
+    --------
+    >>> unequal_spread(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 2.0])).tolist()
+    [False, False, True]
+    """
+    left, right = _spreads(one), _spreads(other)
+    return np.asarray((left > EQUAL_SPREAD * right) | (right > EQUAL_SPREAD * left))
+
+
+def _spreads(values: Array) -> Array:
+    """Standard deviations of the first 1, 2, 3, ... values."""
+    n = np.arange(1, values.shape[-1] + 1)
+    centred = values - values[..., :1]
+    mean = np.cumsum(centred, axis=-1) / n
+    squares = np.cumsum(centred**2, axis=-1) / n - mean**2
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0) * n / np.maximum(n - 1, 1)))

@@ -35,6 +35,7 @@ def slow(session):
 def levels(session):
     """Error rates of every kind of claim under many laws: fails where a verdict is wrong too often."""
     session.run("python", "benchmarks/error_rates.py", "--claims", "20000")
+    session.run("python", "benchmarks/real_pool.py")
 
 
 @nox.session(python=False)

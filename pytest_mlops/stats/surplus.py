@@ -259,6 +259,7 @@ class SurplusTest:
             estimate=at["estimate"] * unit,
             sd=at["sd"] * unit,
             statistic=at["passing"],
+            skewness=np.full(stop.n.shape, np.nan),  # guarded by looks of its own
         )
         return SurplusJudged(
             judged=judged,
@@ -314,6 +315,7 @@ def _replay(bounds: Bounds, seeds: int, passing: Array, failing: Array, parts: i
         estimate=nothing,
         sd=nothing,
         statistic=nothing,
+        skewness=nothing,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -10,6 +11,14 @@ from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, r
 from pytest_mlops.claims.sentences import seed_of
 from pytest_mlops.errors import MetricError, RunError
 from pytest_mlops.records import RunResult
+
+_CHANCE = 1e-4
+"""Below it a metric that repeats in cycles is no coincidence, even if training knows few different ends."""
+
+_FROM_RUN = (
+    "Take all randomness from run (run.rng, run.generator, run.loader, run.init) or the global generators, and none from a "
+    "part of the seed such as run.seed % 5."
+)
 
 
 def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> list[Part]:
@@ -29,11 +38,12 @@ def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
     MetricError
         If a metric does not exist, or its name is not the same in every run.
     RunError
-        If a training function seeds the generators alike under every seed.
+        If a training function seeds the generators alike under every seed, or trains few distinct runs under many.
     NotBuiltError
         If a metric turns out to be yes/no.
     """
     _refuse_equal_randomness(claim, outcomes, usable)
+    _refuse_repeats(claim, outcomes, usable)
     parts = claim.parts({arm: list(outcomes[arm][0].metrics) for arm in claim.arms})
     yes_no = {
         arm: frozenset().union(*(result.yes_no for result in outcomes[arm][:usable])) for arm in claim.arms
@@ -41,6 +51,7 @@ def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
     for part in parts:
         refuse_rates(claim, part, yes_no)
         _check_every_run(part, outcomes, usable)
+        _refuse_cycles(claim, part, outcomes, usable)
         _refuse_rates_as_numbers(claim, part, outcomes, usable)
     _check_wildcards(claim, parts, outcomes, usable)
     return parts
@@ -57,6 +68,62 @@ def _refuse_equal_randomness(claim: Claim, outcomes: Mapping[Arm, Sequence[RunRe
                     "say nothing of new seeds.\n  Delete the call (the generators are seeded with run.seed before the function "
                     "starts), or seed with run.seed. For a fixed split use run.split, or numpy.random.default_rng(0)."
                 )
+
+
+def _refuse_repeats(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
+    """Thirty runs that are three (``fold = run.seed % 3``) would count as thirty.
+
+    Equal weights, curves and metrics under two seeds are no coincidence. Where all seeds are alike, training is
+    deterministic and has no spread to judge by, which needs no error.
+    """
+    for arm in claim.arms:
+        first: dict[str, int] = {}
+        for index, result in enumerate(outcomes[arm][:usable]):
+            if result.weights is not None and first.setdefault(result.weights, index) != index:
+                again = (first[result.weights], index)
+                break
+        else:
+            continue
+        traces = [result.weights for result in outcomes[arm][:usable]]
+        if len(set(traces)) == 1:
+            continue
+        one, other = (seed_of(outcomes[arm], index) for index in again)
+        raise RunError(
+            f"{arm.label} trained the same weights, bit for bit, under {one} and under {other}, but not under every seed: "
+            f"its {usable} training runs are fewer than they seem, and would be counted as {usable}.\n  {_FROM_RUN}"
+        )
+
+
+def _refuse_cycles(
+    claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
+) -> None:
+    """The same where no weights were seen (scikit-learn): five folds in turn give five numbers in turn."""
+    for term in part.terms:
+        values = [outcomes[term.arm][index].metrics[term.metric] for index in range(usable)]
+        cycle = _cycle(values)
+        if cycle is not None:
+            raise RunError(
+                f"{claim.names.get(term.arm.identity, term.arm.label)}[{term.metric!r}] repeats every {cycle} training runs: "
+                f"its {usable} training runs are {cycle}, and would be counted as {usable}.\n  {_FROM_RUN}"
+            )
+
+
+def _cycle(values: Sequence[float]) -> int | None:
+    """Length of the cycle in which numbers repeat, at least twice and by no coincidence.
+
+    If the order meant nothing, two of them would be equal with the chance that two drawn from all of them are.
+
+    Examples
+    --------
+    >>> _cycle([0.1, 0.2, 0.3] * 4), _cycle([0.1, 0.2, 0.3] * 3), _cycle([0.1] * 30)
+    (3, None, None)
+    """
+    n = len(values)
+    for length in range(2, n // 2 + 1):
+        if values[length:] == values[:-length]:
+            alike = sum((count / n) ** 2 for count in Counter(values).values())
+            return length if alike < 1.0 and alike ** (n - length) < _CHANCE else None
+    return None
 
 
 def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:

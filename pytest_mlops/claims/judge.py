@@ -119,7 +119,7 @@ def judge(
     MetricError
         If a metric does not exist, or its name is not the same in every run.
     RunError
-        If the training function seeds the generators alike under every seed.
+        If the training function seeds the generators alike under every seed, or trains few distinct runs under many.
     NotBuiltError
         If a metric turns out to be yes/no, as bools or as numbers that are 0 or 1.
     """

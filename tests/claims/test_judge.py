@@ -171,7 +171,7 @@ def test_rounding_is_no_variance():
 
 def test_rounding_to_single_precision_is_no_variance():
     # The same hits out of 450, averaged in float64 by one arm and in float32 by the other: rounding differs by seed.
-    hits = np.array([441, 439, 442, 438, 441, 440, 437, 439, 441, 442] * 3) / 450
+    hits = (440 + np.rint(2 * NOISE)) / 450
     rounded = hits.astype(np.float32).astype(np.float64)
     assert np.ptp(rounded - hits) > 0
     for left, right in ((rounded, hits), (hits, rounded)):
@@ -282,6 +282,65 @@ def test_a_function_that_seeds_alike_under_every_seed_is_refused():
 def test_a_function_that_seeds_with_the_seed_of_the_run_is_judged():
     own = [replace(run, reseeded=(f"torch.manual_seed({seed})",)) for seed, run in enumerate(runs(GAIN))]
     assert judge(candidate["auc"] > baseline["auc"], {candidate: own, baseline: runs(BASE)}, TEST).passed
+
+
+def seeded(results):
+    return [replace(run, seed=seed) for seed, run in enumerate(results)]
+
+
+@pytest.mark.parametrize("distinct", [2, 3, 4, 7, 29])
+def test_few_distinct_runs_under_many_seeds_are_refused(distinct):
+    # fold = run.seed % distinct: the runs repeat, weights and all.
+    folds = [GAIN[seed % distinct] for seed in range(30)]
+    repeating = seeded(runs(folds, weights=[f"fold {seed % distinct}" for seed in range(30)]))
+    others = seeded(runs(BASE, weights=[f"seed {seed}" for seed in range(30)]))
+    claim = candidate["auc"] > baseline["auc"]
+    for n in (30, distinct + 1):  # found at the first repeat
+        with pytest.raises(RunError, match=f"same weights.* under seed 0 and under seed {distinct}, but not"):
+            judge(claim, {candidate: repeating[:n], baseline: others[:n]}, TEST)
+        with pytest.raises(RunError, match=f"same weights.* under seed 0 and under seed {distinct}, but not"):
+            judge(claim, {candidate: others[:n], baseline: repeating[:n]}, TEST)
+
+
+def test_a_single_repeat_is_refused_where_it_lies():
+    weights = [f"seed {seed}" for seed in range(30)]
+    weights[4] = weights[2]
+    both = {candidate: seeded(runs(GAIN, weights=weights)), baseline: runs(BASE)}
+    with pytest.raises(RunError, match=r"under seed 2 and under seed 4, .*its 30 training runs are fewer"):
+        judge(candidate["auc"] > baseline["auc"], both, TEST)
+
+
+def test_training_that_is_the_same_under_every_seed_is_judged_and_has_no_spread():
+    same = runs([0.9] * 30, weights=["one"] * 30)
+    judgement = judge(candidate["auc"] > 0.8, {candidate: same}, TEST)
+    assert judgement.verdict == Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(("distinct", "found"), [(2, 16), (3, 12), (5, 11), (10, 20)])
+def test_metrics_that_repeat_in_cycles_are_refused_where_no_weights_were_seen(distinct, found):
+    # By the chance of a coincidence, distinct ** -(n - distinct) < 1e-4, and after two whole cycles at the least.
+    folds = [GAIN[seed % distinct] for seed in range(30)]
+    claim = candidate["auc"] > baseline["auc"] + 0.05  # nothing decides it early
+    judge(claim, {candidate: runs(folds[: found - 1]), baseline: runs(BASE[: found - 1])}, TEST)
+    with pytest.raises(
+        RunError, match=rf"\['auc'\] repeats every {distinct} training runs: its {found} training runs are"
+    ):
+        judge(claim, {candidate: runs(folds[:found]), baseline: runs(BASE[:found])}, TEST)
+
+
+def test_two_folds_of_equal_metric_still_make_a_cycle():
+    folds = [(0.91, 0.92, 0.93, 0.92, 0.95)[seed % 5] for seed in range(30)]
+    with pytest.raises(RunError, match="repeats every 5 training runs"):
+        judge(candidate["auc"] > 0.9, {candidate: runs(folds)}, TEST)
+
+
+@given(st.lists(st.sampled_from([0.9, 1.0]), min_size=30, max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_a_metric_of_few_values_in_no_cycle_is_judged(values):
+    # Nothing of 30 numbers repeats in a cycle of at most 15 unless they are made so.
+    if any(values[length:] == values[:-length] for length in range(1, 16)):
+        return
+    judge(candidate["auc"] > 0.8, {candidate: runs(values)}, TEST)
 
 
 # --- wildcards

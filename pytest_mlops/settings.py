@@ -85,13 +85,26 @@ def size_of(text: str) -> int | None:
 
     Examples
     --------
-    >>> size_of("20GB"), size_of("1.5 kb"), size_of("0"), size_of("20 bananas")
-    (20000000000, 1500, 0, None)
+    >>> size_of("20GB"), size_of("1.5 kb"), size_of("0"), size_of("20 bananas"), size_of("9" * 400 + "GB")
+    (20000000000, 1500, 0, None, None)
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)?", text.strip(), re.IGNORECASE | re.ASCII)
     if found is None or (found[2] is None and float(found[1]) != 0):
         return None  # a bare number could be anything
-    return round(float(found[1]) * _UNITS[(found[2] or "B").upper()])
+    size = float(found[1]) * _UNITS[(found[2] or "B").upper()]
+    return round(size) if math.isfinite(size) else None
+
+
+def without_password(text: str) -> str:
+    """Text that may hold a URL, with the password in it hidden.
+
+    Examples
+    --------
+    >>> without_password("--mlops-store=postgresql://me:hidden@host/runs")
+    '--mlops-store=postgresql://me:***@host/runs'
+    """
+    text = re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+    return re.sub(r"(?i)([?&](?:password|token|secret|key)=)[^&\s]*", r"\1***", text)
 
 
 def worst_values(text: str) -> dict[str, float] | None:
@@ -123,7 +136,7 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 _TIMES = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
-_TIME = re.compile("".join(rf"(?:(\d+(?:\.\d+)?) ?{unit})? ?" for unit in _TIMES))
+_TIME = re.compile("".join(rf"(?:(\d+(?:\.\d+)?) ?{unit})? ?" for unit in _TIMES), re.ASCII)
 
 
 def seconds_of(text: str) -> float | None:

@@ -291,3 +291,21 @@ def test_progress_lines_are_plain_and_one_a_pair(pytester, gates):
     lines = [line for line in result.outlines if " pair " in line]
     assert len(lines) >= 5
     assert all(line.isprintable() for line in lines)
+
+
+def test_the_password_of_a_store_is_never_shown(pytester, gates):
+    result = gates(
+        """
+        def train(run):
+            return {"auc": 0.9}
+
+        def test_a(arm):
+            assert arm(train)["auc"] > 0.8
+        """,
+        "--mlops-store=postgresql://me:topsecret@host/runs",
+    )
+    result.stdout.fnmatch_lines(["*this version keeps runs in SQLite*"])
+    assert "topsecret" not in result.stdout.str() + result.stderr.str()
+    written = [file.read_text() for file in pytester.path.joinpath("mlops-report").iterdir()]
+    assert written
+    assert "topsecret" not in "".join(written)

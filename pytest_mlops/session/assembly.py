@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_mlops.reports import model
+from pytest_mlops.settings import without_password
 
 _OUTCOMES = {"passed": "passed", "failed": "failed", "skipped": "skipped"}
 
@@ -28,7 +29,7 @@ class Assembly:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._started = time.time()
-        self._command = shlex.join(["pytest", *command])
+        self._command = shlex.join(["pytest", *map(without_password, command)])
         self._records: dict[str, model.GateRecord] = {}
         self._outcomes: dict[str, str] = {}
 

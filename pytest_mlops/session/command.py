@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mlops.settings import without_password
+
 _TAKE_A_WORD = ("-k", "-m")
 """Options whose value may be spelled like a path."""
 
@@ -42,7 +44,7 @@ def going_on(args: Sequence[str], paths: Sequence[str], test: str, *, budget: st
         if not (is_path or (is_budget and budget is not None)):
             words.append(word)
     words += [test] if budget is None else [test, f"--mlops-budget={budget}"]
-    return shlex.join(["pytest", *words])
+    return shlex.join(["pytest", *map(without_password, words)])
 
 
 def of_session(config: pytest.Config, test: str, *, budget: str | None = None) -> str:

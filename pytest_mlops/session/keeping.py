@@ -182,10 +182,10 @@ def store_url(url: str, folder: Path) -> str:
         return sa.URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:  # whoever opens it says what is wrong
+    except (sa.exc.ArgumentError, ValueError):  # whoever opens it says what is wrong
         return url
     path = parsed.database
-    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:" or path.startswith("~"):
         return url
     return parsed.set(database=str(folder / path)).render_as_string(hide_password=False)
 

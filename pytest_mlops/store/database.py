@@ -11,6 +11,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from pytest_mlops.errors import StoreError
+from pytest_mlops.settings import without_password
 from pytest_mlops.store import schema
 from pytest_mlops.store.migrations import migrate
 from pytest_mlops.store.mounts import network_filesystem
@@ -19,6 +20,7 @@ BUSY_SECONDS = 30.0
 """How long a writer waits for another one; SQLite's queue is unfair, 1.5 s were measured with eight writers."""
 
 _PAST = {"open": "opened", "read": "read", "write": "written"}
+_WRITE = "Write sqlite:///path/to/runs.sqlite"
 _OTHER = "choose another with --mlops-store=URL"
 
 
@@ -51,7 +53,7 @@ class Database:
         if self.file is not None:
             _refuse_network(self.file)
             _make_folder(self.file.parent)
-        self._engine = _engine(sa.make_url(url), busy)
+        self._engine = _engine(_url_of(self.file), busy)
         try:
             self._open()
         except BaseException:
@@ -158,25 +160,40 @@ def _is_unwritable(error: StoreError) -> bool:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL; None for one in memory.
+    """The file of a SQLite URL, ``~`` resolved; None for one in memory.
 
     Raises
     ------
     StoreError
-        If it is no URL, or one of another database.
+        If it is no URL, one of another database, or its path cannot be one of a file.
     """
+    shown = without_password(url)
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise StoreError(f"store = {url!r} is no URL. Write sqlite:///path/to/runs.sqlite") from None
+    except (sa.exc.ArgumentError, ValueError):
+        raise StoreError(f"store = {shown!r} is no URL. {_WRITE}") from None
     if parsed.get_backend_name() != "sqlite":
+        raise StoreError(f"store = {shown!r}: this version keeps runs in SQLite. {_WRITE}")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or parsed.host or parsed.query:
         raise StoreError(
-            f"store = {parsed.render_as_string(hide_password=True)!r}: this version keeps runs in SQLite. "
-            "Write sqlite:///path/to/runs.sqlite"
+            f"store = {shown!r}: the store opens the file by itself, so its URL has a path and nothing else: no driver, "
+            f"host or options. {_WRITE}"
         )
     if not parsed.database or parsed.database == ":memory:":
         return None
-    return Path(parsed.database).absolute()  # the training function may change the working directory
+    try:
+        file = Path(parsed.database).expanduser().absolute()  # the function may change the working directory
+        file.resolve(strict=False).exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, no home, a null
+        reason = str(error).partition(": '")[0]
+        raise StoreError(
+            f"store = {shown!r:.300} cannot be the path of a file: {reason:.300}. {_WRITE}"
+        ) from None
+    return file
+
+
+def _url_of(file: Path | None) -> sa.URL:
+    return sa.URL.create("sqlite", database=str(file) if file is not None else None)
 
 
 def _engine(url: sa.URL, busy: float) -> sa.Engine:

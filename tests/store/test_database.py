@@ -328,3 +328,43 @@ def test_a_disk_that_is_full_loses_no_finished_run(tmp_path):
         store.close()
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+# --- URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("justtext", "is no URL"),
+        ("://", "is no URL"),
+        ("mysql://me:topsecret@host:port/x", "is no URL"),
+        ("postgresql://me:topsecret@host/db", "keeps runs in SQLite"),
+        ("nosuch://me:topsecret@host/db", "keeps runs in SQLite"),
+        ("sqlite://me:topsecret@host/x.sqlite", "a path and nothing else"),
+        ("sqlite+nosuch:///x.sqlite", "a path and nothing else"),
+        ("sqlite:///x.sqlite?mode=ro&password=topsecret", "a path and nothing else"),
+        (f"sqlite:////{'a' * 5000}", "cannot be the path of a file: .*too long"),
+        ("sqlite:////tmp/a\0b", "cannot be the path of a file: embedded null"),
+    ],
+)
+def test_a_url_that_names_no_file_is_refused_without_its_password(tmp_path, monkeypatch, url, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=reason) as caught:
+        SqlStore(url, artifacts=tmp_path / "artifacts")
+    assert "topsecret" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+    tmp_path.joinpath("one").symlink_to(tmp_path / "two")
+    tmp_path.joinpath("two").symlink_to(tmp_path / "one")
+    with pytest.raises(StoreError, match="cannot be"):
+        open_at(tmp_path / "one" / "runs.sqlite")
+
+
+def test_the_home_folder_is_known_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    SqlStore("sqlite:///~/mine/runs.sqlite", artifacts=tmp_path / "artifacts").close()
+    assert tmp_path.joinpath("mine", "runs.sqlite").is_file()

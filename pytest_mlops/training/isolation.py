@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_mlops._optional import installed, need
+from pytest_mlops.training.interpreter import interpreter
 from pytest_mlops.training.streams import global_generators_kept, seed_global_generators
 
 Restore = Callable[[], object]
@@ -48,6 +49,9 @@ def isolated(*, seed: int, device: str, threads: int, deterministic: bool) -> It
         stack.enter_context(global_generators_kept())
         stack.enter_context(np.errstate())
         stack.enter_context(np.printoptions())
+        stack.callback(
+            _put_back, interpreter(), "the settings of Python", messages
+        )  # last: the environment is back
         for keep in (_leaving, _process, _environment, _folder, _signals, _figures, _compiler):
             stack.callback(_put_back, keep(), keep.__name__.strip("_"), messages)
         stack.enter_context(_thread_pools(threads))

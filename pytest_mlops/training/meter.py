@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter  # the function may replace what is in the module
 from typing import Any
 
 from pytest_mlops._optional import need
@@ -20,7 +20,7 @@ class Meter:
         self._cuda: Any = None
         if device.startswith("cuda"):
             self._cuda = need("torch", extra="torch", why=f"device {device}").cuda
-        self._began = time.perf_counter()
+        self._began = perf_counter()
         self._seconds: float | None = None
         self._can_measure = False
 
@@ -28,17 +28,17 @@ class Meter:
         """Begin now, with the device idle and the peaks forgotten."""
         self._can_measure = self._reset_peak()
         self._wait()
-        self._began = time.perf_counter()
+        self._began = perf_counter()
 
     def stop(self) -> None:
         """End now, when the device has done all it was asked."""
         with suppress(Exception):  # a device that failed is the run's own error, raised already
             self._wait()
-        self._seconds = time.perf_counter() - self._began
+        self._seconds = perf_counter() - self._began
 
     def read(self) -> dict[str, float]:
         """The built-in metrics that could be measured: on a CPU there are no GPU seconds."""
-        seconds = self._seconds if self._seconds is not None else time.perf_counter() - self._began
+        seconds = self._seconds if self._seconds is not None else perf_counter() - self._began
         found = {"seconds": seconds}
         if self._cuda is not None:
             found["gpu_seconds"] = seconds

@@ -580,7 +580,7 @@ def test_a_worst_value_that_is_not_the_worst_is_an_error(value):
 
 
 def test_runs_that_count_as_their_worst_value_are_never_identical():
-    alike = [replace(run, weights="w") for run in runs(BASE)]
+    alike = runs(BASE, weights=[f"w{index}" for index in range(len(BASE))])
     outcomes = {candidate: [failed(), *alike[1:]], baseline: [failed(), *alike[1:]]}
     judgement = judge(candidate["auc"] > baseline["auc"] - 0.1, outcomes, TEST, worst={"auc": 0.0})
     assert not judgement.identical

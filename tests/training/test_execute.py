@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import sys
-import time
 import warnings
 from pathlib import Path
 from types import ModuleType

@@ -76,6 +76,14 @@ class Store(Protocol):
         """Give a lease back without a result; no error if it is not ours."""
         ...
 
+    def attempts(self, claim: str, base: str) -> Sequence[str]:
+        """The attempts at a claim since a merge base, whoever made them, in the order of their first looks."""
+        ...
+
+    def add_attempt(self, claim: str, base: str, attempt: str, design: str) -> None:
+        """Note an attempt, with its design for people; one that is known keeps its place."""
+        ...
+
     def artifacts(self, key: RunKey) -> Path:
         """The folder in which the run of that key writes its artifacts, if this session trains it."""
         ...

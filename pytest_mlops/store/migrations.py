@@ -94,5 +94,16 @@ _VERSION_2 = (
 )
 """The tables of version 2 as they were then: ``schema.py`` may be newer."""
 
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _records}
+
+def _attempts(connection: sa.Connection) -> None:
+    """2 to 3: attempts at claims."""
+    connection.exec_driver_sql(
+        """CREATE TABLE attempts (
+            number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, claim TEXT NOT NULL, base VARCHAR(64) NOT NULL,
+            attempt VARCHAR(64) NOT NULL, design TEXT NOT NULL, looked FLOAT NOT NULL,
+            UNIQUE (claim, base, attempt))"""
+    )
+
+
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _records, 2: _attempts}
 """By the version that a step starts from."""

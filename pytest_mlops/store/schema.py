@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 2
+VERSION = 3
 """Version of these tables; kept in SQLite's ``user_version``."""
 
 TABLES = sa.MetaData()
@@ -87,4 +87,17 @@ leases = sa.Table(
     sa.Column("pid", sa.BigInteger, nullable=False),
     sa.Column("started", sa.Text, nullable=False, comment="start of the process; empty where unknown"),
     sa.Column("beat", sa.Float, nullable=False, comment="last heartbeat, by the host's monotonic clock"),
+)
+
+attempts = sa.Table(
+    "attempts",
+    TABLES,
+    sa.Column("number", sa.Integer, primary_key=True, comment="order of first looks, never used twice"),
+    sa.Column("claim", sa.Text, nullable=False, comment="node id and statement without numbers"),
+    sa.Column("base", sa.String(64), nullable=False, comment="merge base, empty where there is no git"),
+    sa.Column("attempt", sa.String(64), nullable=False, comment="hash of the design and the arms' keys"),
+    sa.Column("design", sa.Text, nullable=False, comment="JSON: alpha, looks, statement"),
+    sa.Column("looked", sa.Float, nullable=False, comment="seconds since 1970, UTC; for people"),
+    sa.UniqueConstraint("claim", "base", "attempt"),
+    sqlite_autoincrement=True,
 )

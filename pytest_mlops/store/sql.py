@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 from pytest_mlops.claims.ports import Past
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, RunKey, RunResult
-from pytest_mlops.store import past, schema
+from pytest_mlops.store import attempts, past, schema
 from pytest_mlops.store.artifacts import Artifact, Artifacts
 from pytest_mlops.store.database import BUSY_SECONDS, Database
 from pytest_mlops.store.leases import EXPIRY_SECONDS, Leases
@@ -164,6 +164,18 @@ class SqlStore:
         """Give a lease back without a result."""
         self._artifacts.discard(self.artifacts(key))
         self._leases.release(key.digest)
+
+    # --- attempts at claims
+
+    def attempts(self, claim: str, base: str) -> Sequence[str]:
+        """The attempts at that claim since that merge base, oldest first."""
+        with self._database.reading() as connection:
+            return attempts.made(connection, claim, base)
+
+    def add_attempt(self, claim: str, base: str, attempt: str, design: str) -> None:
+        """Note an attempt; one that is known stays where it is."""
+        with self._database.writing() as connection:
+            attempts.add(connection, claim, base, attempt, design)
 
     # --- artifacts
 

@@ -287,6 +287,17 @@ class StoreContract:
         assert store.artifacts(a_key(0)) != store.artifacts(a_key(1))
         assert store.artifacts(a_key(0)) == store.artifacts(a_key(0))
 
+    def test_attempts_keep_the_order_of_their_first_look(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        first.add_attempt("t.py::test_a a > b", "base", "one", "{}")
+        second.add_attempt("t.py::test_a a > b", "base", "two", "{}")
+        first.add_attempt("t.py::test_a a > b", "base", "one", "{}")
+        assert list(second.attempts("t.py::test_a a > b", "base")) == ["one", "two"]
+        assert list(first.attempts("t.py::test_a a > b", "other base")) == []
+        assert list(first.attempts("t.py::test_b a > b", "base")) == []
+        first.close()
+        second.close()
+
     def test_closing_twice_is_no_error(self, open_store: Callable[[], Store]) -> None:
         store = open_store()
         store.close()

@@ -21,7 +21,9 @@ from pytest_mlops.store.mounts import network_filesystem
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_key, a_result
 
-VERSION_1 = Path(__file__).with_name("version_1.sql").read_text(encoding="utf-8")
+VERSION_1, VERSION_2 = (
+    Path(__file__).with_name(f"version_{number}.sql").read_text(encoding="utf-8") for number in (1, 2)
+)
 
 
 def key_of_version_1(seed, gain="0.0"):
@@ -42,6 +44,15 @@ def old_file(tmp_path):
     connection.executescript(VERSION_1)
     connection.close()
     return tmp_path / "old.sqlite"
+
+
+@pytest.fixture
+def file_of_version_2(tmp_path):
+    """A store of version 2 with three training runs of the same arm."""
+    connection = sqlite3.connect(tmp_path / "two.sqlite")
+    connection.executescript(VERSION_2)
+    connection.close()
+    return tmp_path / "two.sqlite"
 
 
 def open_at(path, **options):
@@ -68,6 +79,26 @@ def test_a_store_of_version_1_keeps_all_its_runs(old_file):
     store.close()
 
 
+def test_a_store_of_version_2_keeps_all_its_runs_with_records_and_artifacts(file_of_version_2):
+    store = open_at(file_of_version_2)
+    found = [store.found(key_of_version_1(seed))[0] for seed in range(3)]
+    assert [run.metrics["auc"] for run in found] == [0.1 + 0.2] * 3
+    assert found[1].record == Record(modules={"net.py": "ab" * 32}, files={"conf/model.yaml": "cd" * 32})
+    assert found[1].reseeded == ("torch.manual_seed(42)",)
+    assert found[2].failure.message == "ValueError: it's broken"
+    with store.reading() as connection:
+        assert connection.execute(sa.select(schema.artifacts.c.name)).scalars().all() == ["model.txt"]
+    store.close()
+
+
+def test_a_store_of_version_2_counts_attempts_from_now_on(file_of_version_2):
+    store = open_at(file_of_version_2)
+    assert list(store.attempts("a claim", "")) == []
+    store.add_attempt("a claim", "", "one", "{}")
+    assert list(store.attempts("a claim", "")) == ["one"]
+    store.close()
+
+
 def test_a_store_of_version_1_goes_on_as_a_new_one(old_file):
     store = open_at(old_file)
     key = key_of_version_1(3)
@@ -78,7 +109,9 @@ def test_a_store_of_version_1_goes_on_as_a_new_one(old_file):
     store.close()
 
 
-def test_a_migrated_store_has_the_tables_of_a_new_one(old_file, tmp_path):
+@pytest.mark.parametrize("old", ["old_file", "file_of_version_2"])
+def test_a_migrated_store_has_the_tables_of_a_new_one(old, request, tmp_path):
+    old_file = request.getfixturevalue(old)
     open_at(old_file).close()
     open_at(tmp_path / "new.sqlite").close()
     shapes = []

@@ -1,0 +1,123 @@
+"""Honest counting: which attempt at a claim this is, whoever made the others, since the merge base of its branch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.ports import Store
+from pytest_mlops.claims.recording import Recording
+from pytest_mlops.errors import StoreError
+from pytest_mlops.session.preparing import Prepared
+from pytest_mlops.settings import Settings
+
+_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
+"""What a branch is compared with, the first that there is; a pull request of GitHub names its own."""
+
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt at a claim."""
+
+    number: int
+    """From 1 on; those before it were made with other code, parameters, margin or design."""
+    base: str
+    """Merge base since which attempts are counted; empty where there is no git."""
+
+
+@dataclass(kw_only=True)
+class Attempts:
+    """Counts the attempts at claims.
+
+    Parameters
+    ----------
+    open_store : callable
+        Gives the store that has them.
+    root : Path, optional
+        Folder of the project, in whose git the merge base is sought.
+    """
+
+    open_store: Callable[[], Store]
+    root: Path | None = None
+
+    def of(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> Attempt:
+        """Which attempt this is, or would be."""
+        made = self._made(_name(claim, test))
+        own = _digest(claim, settings, prepared)
+        number = made.index(own) + 1 if own in made else len(made) + 1
+        return Attempt(number=number, base=self.base)
+
+    def note(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> None:
+        """Note that the claim was looked at, so that what comes after it is another attempt."""
+        name, own = _name(claim, test), _digest(claim, settings, prepared)
+        if own in self._made(name):
+            return
+        try:
+            self.open_store().add_attempt(name, self.base, own, json.dumps(_design(claim, settings)))
+        except StoreError:  # it cannot be written, and says so when it keeps a run
+            return
+
+    @cached_property
+    def base(self) -> str:
+        """The merge base with the branch that this one will be merged into; empty where it cannot be told."""
+        if self.root is None:
+            return ""
+        named = os.environ.get("GITHUB_BASE_REF")
+        for branch in [f"origin/{named}"] * bool(named) + list(_BRANCHES):
+            found = _git(self.root, "merge-base", "HEAD", branch)
+            if found:
+                return found
+        return ""
+
+    def _made(self, name: str) -> Sequence[str]:
+        return self.open_store().attempts(name, self.base)
+
+
+def _name(claim: Claim, test: str) -> str:
+    """The claim whatever its numbers: another margin is another attempt at the same claim."""
+    return f"{test} {_NUMBER.sub('#', claim.statement)}"
+
+
+def _design(claim: Claim, settings: Settings) -> dict[str, object]:
+    """What was fixed before the first look."""
+    return {
+        "statement": claim.statement,
+        "alpha": settings.alpha,
+        "power": settings.power,
+        "looks": [settings.min_seeds, settings.max_seeds],
+        "seed": settings.seed,
+        "confirm_harm": settings.confirm_harm,
+        "on_failure": settings.on_failure,
+    }
+
+
+def _digest(claim: Claim, settings: Settings, prepared: Sequence[Prepared]) -> str:
+    """Of the design and all arms: the same for the same question asked again."""
+    arms = sorted(one.key.experiment for one in prepared)
+    arms += sorted(arm.identity for arm in claim.arms if isinstance(arm.source, Recording))
+    return hashlib.sha256(json.dumps([_design(claim, settings), arms], sort_keys=True).encode()).hexdigest()
+
+
+def _git(root: Path, *words: str) -> str:
+    """What git says; empty where it says no, or is not there."""
+    try:
+        answer = subprocess.run(  # noqa: S603  # words of ours, and a branch behind "origin/"
+            ["git", "-C", str(root), *words],  # noqa: S607  # the user's own git
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

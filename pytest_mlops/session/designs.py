@@ -1,0 +1,33 @@
+"""From the options of a gate to the sequential test of a claim."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.errors import SettingError
+from pytest_mlops.settings import Settings
+from pytest_mlops.stats import SequentialTest
+
+
+def design_of(settings: Settings, claim: Claim) -> SequentialTest:
+    """The sequential test that a claim is judged by.
+
+    Raises
+    ------
+    SettingError
+        If the claim names fewer seeds than its first look needs.
+    """
+    most = len(claim.seeds) if claim.seeds is not None else settings.max_seeds
+    if most < settings.min_seeds:
+        raise SettingError(
+            f"{claim.statement}: using(seeds=...) names {most} seeds, but no look comes before min_seeds = "
+            f"{settings.min_seeds}. Name more seeds or lower min_seeds."
+        )
+    return _design(settings.alpha, settings.power, settings.min_seeds, min(most, settings.max_seeds))
+
+
+@lru_cache(maxsize=64)
+def _design(alpha: float, power: float, min_seeds: int, max_seeds: int) -> SequentialTest:
+    """Boundaries are computed once."""
+    return SequentialTest(alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds)

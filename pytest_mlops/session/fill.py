@@ -1,0 +1,92 @@
+"""``--mlops-fill``: baseline arms trained ahead, so that whoever compares with them later pays for the other arm only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.judge import Judgement, no_verdict
+from pytest_mlops.claims.seeds import block
+from pytest_mlops.reports.plans import FilledArm
+from pytest_mlops.reports.text import duration, printable
+from pytest_mlops.session.gates import Gate
+from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.preparing import Prepared
+
+
+class Fill:
+    """Hears claims in place of the judge, and trains the arms that they compare with.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Gets training runs, under the session's budget.
+    seeds : int
+        How many seeds of each arm.
+    say : callable
+        Takes one plain line.
+    """
+
+    name = "fill"
+
+    def __init__(self, *, laboratory: Laboratory, seeds: int, say: Callable[[str], None]) -> None:
+        self._laboratory = laboratory
+        self._seeds = seeds
+        self._say = say
+        self._arms: dict[str, Prepared] = {}
+        self._rows: list[FilledArm] = []
+
+    def hear(self, claim: Claim, gate: Gate) -> Judgement:
+        """Take notice of the claim's baseline arms; they are trained when all claims are known.
+
+        Raises
+        ------
+        MlopsError
+            If an arm cannot run.
+        """
+        for arm in _baselines(claim):
+            prepared = self._laboratory.prepare(arm, gate.settings)
+            if not arm.uses.seeds:
+                prepared = replace(prepared, seeds=tuple(block(gate.settings.seed, self._seeds)))
+            self._arms.setdefault(prepared.key.digest, prepared)
+        return no_verdict()
+
+    def finish(self) -> None:
+        """Train seed by seed, all arms in turn, so that a budget leaves none far behind."""
+        arms, bill, stopped = list(self._arms.values()), Bill(), set[str]()
+        for place in range(max((len(arm.seeds) for arm in arms), default=0)):
+            for arm in arms:
+                if place < len(arm.seeds) and arm.key.digest not in stopped:
+                    self._train(arm, place, bill, stopped)
+        for arm in arms:
+            missing = self._laboratory.missing(arm, range(len(arm.seeds)))
+            self._rows.append(
+                FilledArm(label=arm.arm.label, seeds=len(arm.seeds), finished=len(arm.seeds) - missing)
+            )
+
+    def found(self) -> list[object]:
+        """The arms with what is finished of them, as plain values."""
+        return [msgspec.to_builtins(row) for row in self._rows]
+
+    def _train(self, arm: Prepared, place: int, bill: Bill, stopped: set[str]) -> None:
+        before = bill.trained
+        (run,) = self._laboratory.runs([(arm, place)], bill)
+        if run is None:
+            stopped.add(arm.key.digest)
+            left = self._laboratory.budget.left
+            self._say(
+                printable(f"fill: {arm.arm.label} stops at seed {arm.seeds[place]}: {duration(left)} left")
+            )
+        elif bill.trained > before:
+            took = run.metrics.get("seconds", 0.0)
+            state = f"failed: {run.failure.message}" if run.failure is not None else duration(took)
+            self._say(printable(f"fill: {arm.arm.label}, seed {arm.seeds[place]}: {state}"))
+
+
+def _baselines(claim: Claim) -> list[Arm]:
+    """The arms on the right side: what the claim compares with."""
+    return [arm for arm in dict.fromkeys(term.arm for term in claim.right.terms) if arm.trains]

@@ -1,0 +1,187 @@
+"""``--mlops-plan``: what each claim will cost and can decide, from the store and a pilot of three pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pytest_mlops.claims.agreement import check_agreement
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.judge import Judgement, no_verdict
+from pytest_mlops.claims.recording import Recording
+from pytest_mlops.claims.series import series_of
+from pytest_mlops.records import RunResult
+from pytest_mlops.reports.plans import PlannedClaim, Truth
+from pytest_mlops.session.designs import design_of
+from pytest_mlops.session.gates import Gate
+from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.preparing import Prepared
+
+if TYPE_CHECKING:
+    from pytest_mlops.stats import SequentialTest
+
+PILOT = 3
+"""Pairs that are trained where the store has fewer: the smallest number that has a spread worth the name."""
+
+
+class Plan:
+    """Hears claims in place of the judge, and says what they will cost.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Gets training runs; those of the pilot are kept, and count when the claim is judged.
+    say : callable
+        Takes one plain line.
+    """
+
+    name = "plan"
+
+    def __init__(self, *, laboratory: Laboratory, say: Callable[[str], None]) -> None:
+        self._laboratory = laboratory
+        self._say = say
+        self._rows: list[PlannedClaim] = []
+
+    def hear(self, claim: Claim, gate: Gate) -> Judgement:
+        """Plan the claim.
+
+        Raises
+        ------
+        MlopsError
+            If an arm cannot run, or a metric of the claim does not exist.
+        """
+        sources = {
+            arm: arm.source.results()
+            if isinstance(arm.source, Recording)
+            else self._laboratory.prepare(arm, gate.settings)
+            for arm in claim.arms
+        }
+        bill = Bill()
+        outcomes, trouble = self._pilot(claim, sources, bill)
+        self._rows.append(self._planned(claim, gate, sources, outcomes, bill, trouble))
+        return no_verdict()
+
+    def found(self) -> list[object]:
+        """The plans so far, as plain values."""
+        return [msgspec.to_builtins(row) for row in self._rows]
+
+    def _pilot(
+        self, claim: Claim, sources: dict[Arm, Prepared | list[RunResult]], bill: Bill
+    ) -> tuple[dict[Arm, list[RunResult]], str | None]:
+        """Finished pairs from the store, at least three of them; and why there are no more."""
+        outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
+        trained = [(arm, source) for arm, source in sources.items() if isinstance(source, Prepared)]
+        most = min(len(s.seeds) if isinstance(s, Prepared) else len(s) for s in sources.values())
+        for pair in range(most):
+            ready = all(self._laboratory.missing(source, range(pair, pair + 1)) == 0 for _, source in trained)
+            if pair >= PILOT and not ready:
+                break
+            runs = self._laboratory.runs([(source, pair) for _, source in trained], bill)
+            if any(run is None for run in runs):
+                return outcomes, "the budget did not allow the pilot"
+            for (arm, _), run in zip(trained, runs, strict=True):
+                outcomes[arm].append(run)  # type: ignore[arg-type]  # looked at above
+            for arm, source in sources.items():
+                if isinstance(source, list):
+                    outcomes[arm].append(source[pair])
+            failed = [results[-1] for results in outcomes.values() if results[-1].failed]
+            if failed and failed[0].failure is not None:
+                return outcomes, f"a training run failed: {failed[0].failure.message}"
+        return outcomes, None
+
+    def _planned(
+        self,
+        claim: Claim,
+        gate: Gate,
+        sources: dict[Arm, Prepared | list[RunResult]],
+        outcomes: dict[Arm, list[RunResult]],
+        bill: Bill,
+        trouble: str | None,
+    ) -> PlannedClaim:
+        settings = gate.settings
+        test = design_of(settings, claim)
+        most = int(test.looks[-1])
+        trained = [source for source in sources.values() if isinstance(source, Prepared)]
+        runs, seconds = _cost(self._laboratory, trained, most)
+        row = PlannedClaim(
+            test=gate.test,
+            line=claim.line,
+            statement=claim.statement,
+            pilot=min(map(len, outcomes.values())),
+            trained=bill.trained,
+            most_runs=runs,
+            most_seconds=seconds,
+            on_gpu=any(source.place.device != "cpu" for source in trained),
+            budget=settings.budget_seconds if math.isfinite(settings.budget_seconds) else None,
+            note=trouble,
+        )
+        if trouble is None and row.pilot:
+            self._forecast(row, claim, outcomes, test, trained)
+        return row
+
+    def _forecast(
+        self,
+        row: PlannedClaim,
+        claim: Claim,
+        outcomes: dict[Arm, list[RunResult]],
+        test: SequentialTest,
+        trained: Sequence[Prepared],
+    ) -> None:
+        """Fill in what the pilot tells."""
+        from pytest_mlops.stats.planning import plan
+
+        parts = check_agreement(claim, outcomes, row.pilot)
+        series = [series_of(claim, part, outcomes, row.pilot) for part in parts]
+        spread = [float(one.differences.std(ddof=1)) if row.pilot > 1 else 0.0 for one in series]
+        widest = series[spread.index(max(spread))]
+        if len(parts) > 1:
+            row.note = f"of {len(parts)} parts, all of which must hold, the one that scatters most"
+        if row.pilot < PILOT or max(spread) <= widest.resolution:
+            row.note = f"{row.pilot} pairs without spread tell nothing of the cost"
+            return
+        direction = -1.0 if claim.sign == "<" else 1.0
+        margin = direction * widest.margin
+        values = direction * widest.differences
+        gains = _gains(claim, margin, float(values.mean()))
+        found = plan(test, margin=margin, differences=values, gains=list(gains))
+        row.sd, row.sd_range = found.sd, found.sd_range
+        for outlook in found.outlooks:
+            costs = [_cost(self._laboratory, trained, math.ceil(n)) for n in outlook.expected_seeds]
+            row.truths.append(
+                Truth(
+                    words=f"{direction * outlook.gain:.4g}, {gains[outlook.gain]}",
+                    power=outlook.power,
+                    runs=(costs[0][0], costs[1][0]),
+                    seconds=(costs[0][1], costs[1][1]),
+                )
+            )
+        low, high = (direction * gain for gain in found.decidable_gain)
+        row.decides = (
+            f"{int(test.looks[-1])} seeds decide, with power {test.power:g}, "
+            f"if the true value is {'below' if direction < 0 else 'above'} {low:.3g}"
+            + (f" (or {high:.3g}, if the pilot was lucky)" if low != high else "")
+        )
+
+
+def _gains(claim: Claim, margin: float, estimate: float) -> dict[float, str]:
+    """True values to look at, in the direction of the claim, with their names."""
+    gains: dict[float, str] = {}
+    if not claim.has_bar:
+        gains[0.0] = "no difference"
+    if margin:
+        gains.setdefault(margin, "the bar" if claim.has_bar else "the margin")
+    if margin > 0 and not claim.has_bar:
+        gains.setdefault(2 * margin, "twice the margin")
+    gains.setdefault(estimate, "as in the pilot")
+    return gains
+
+
+def _cost(laboratory: Laboratory, arms: Sequence[Prepared], seeds: int) -> tuple[int, float]:
+    """Training runs and seconds until so many pairs are finished."""
+    missing = [laboratory.missing(arm, range(min(seeds, len(arm.seeds)))) for arm in arms]
+    seconds = sum(n * (laboratory.expected(arm) or 0.0) for n, arm in zip(missing, arms, strict=True))
+    return sum(missing), seconds

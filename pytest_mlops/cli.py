@@ -7,8 +7,11 @@ Exit status: 0 done; 1 a claim did not PASS or a gate failed; 2 used wrongly; 3 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_mlops.commands.runs import runs
-from pytest_mlops.errors import ReportError
+from pytest_mlops.errors import ReportError, SettingError
 
 if TYPE_CHECKING:
     from pytest_mlops.reports.model import Report
@@ -42,7 +45,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("source", type=click.Path(exists=True, path_type=Path), default="mlops-report")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option(
     "--format",
     "form",
@@ -52,13 +55,15 @@ def cli() -> None:
     help="How to show it.",
 )
 @click.option("-v", "--verbose", count=True, help="Show all parts of wildcard claims and more output.")
-def report(source: Path, form: str, verbose: int) -> None:
-    """Show the report in SOURCE, a folder or a report.json [default: mlops-report].
+def report(source: Path | None, form: str, verbose: int) -> None:
+    """Show the report in SOURCE, a folder or a report.json; by default that of the project here.
 
-    Exit status 1 means that a claim in it did not PASS, in a gate that is not expected to fail, or that a gate failed.
+    Exit status 1 means that a claim in it did not PASS, in a gate that is not expected to fail, that a gate failed, or that
+    the session was interrupted or is not finished.
     """
     from pytest_mlops.reports import files, wording
 
+    source = source or _of_the_project()
     path = source / "report.json" if source.is_dir() else source
     if not path.exists():
         raise click.BadParameter(
@@ -96,12 +101,27 @@ def main() -> None:
     cli(prog_name="pytest-mlops")
 
 
+def _of_the_project() -> Path:
+    """The folder of its report, as seen from here: below pytest's root folder, wherever in the project one stands."""
+    from pytest_mlops.commands.project import root_and
+    from pytest_mlops.settings import BY_NAME
+
+    try:
+        root, configured = root_and("report", instead="Name the report: pytest-mlops report FOLDER.")
+    except SettingError as error:
+        raise click.UsageError(str(error)) from error
+    folder = root / (configured or BY_NAME["report"].default)
+    with suppress(ValueError):  # another drive
+        return Path(os.path.relpath(folder))
+    return folder
+
+
 def _show(found: Report, path: Path, verbose: int) -> None:
-    from pytest_mlops.reports.terminal import summary
+    from pytest_mlops.reports.terminal import shown
 
     width = shutil.get_terminal_size((80, 24)).columns
-    unicode = _unicode()
-    for row, markup in summary(found, width=width, unicode=unicode, verbosity=verbose, path=str(path)):
+    unicode, now = _unicode(), datetime.now(UTC)
+    for row, markup in shown(found, width=width, unicode=unicode, verbosity=verbose, path=str(path), now=now):
         colour = next((name for name in ("green", "red", "yellow") if markup.get(name)), None)
         # Node ids may hold what this console cannot show.
         text = row if unicode else row.encode("ascii", "backslashreplace").decode()

@@ -23,9 +23,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 _MESSAGES = "https://github.com/pytest-mlops/pytest-mlops/blob/main/docs/messages.md"
+
+
+def without_link(text: str) -> str:
+    r"""A message on one line, without the link that :class:`MlopsError` puts below it.
+
+    Examples
+    --------
+    >>> without_link(str(SettingError("alpha = 2:\n  expected 0.05")))
+    'alpha = 2: expected 0.05'
+    """
+    return " ".join(re.sub(rf"\(see {re.escape(_MESSAGES)}#[\w-]+\)\s*$", "", text).split())
 
 
 class MlopsError(Exception):

@@ -27,6 +27,7 @@ _SMOKE = "--mlops-smoke"
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
 _PUT_BACK: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
+_BEGUN: pytest.StashKey[bool] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
 _INI_TYPES: dict[type, Literal["bool", "int", "float", "string"]] = {
     bool: "bool",
@@ -102,10 +103,12 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = _settings(config, {})
     except MlopsError as error:
         raise pytest.UsageError(str(error)) from error
+    from pytest_mlops.session.reporting import line_writer
+
     if not config.stash.get(_WATCHED, False):
         _watch(config)
     config.stash[SESSION] = session = _start(config, settings)
-    config.add_cleanup(session.close)
+    config.add_cleanup(partial(_close, session, line_writer(config)))
     if not _only_shows(config):
         from pytest_mlops.session.signals import sigterm_as_interrupt
 
@@ -118,8 +121,23 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """All is written: from here on SIGTERM ends the process as it did before."""
-    if _PUT_BACK in session.config.stash:
-        session.config.stash[_PUT_BACK]()
+    config = session.config
+    if (
+        hasattr(config, "workeroutput") and SESSION in config.stash
+    ):  # a worker of pytest-xdist has no terminal
+        from pytest_mlops.session.reporting import LOST
+
+        lost = config.stash[SESSION].close()
+        if lost is not None:
+            config.workeroutput[LOST] = lost
+    if _PUT_BACK in config.stash:
+        config.stash[_PUT_BACK]()
+
+
+def _close(session: Session, tell: Callable[[str], None]) -> None:
+    lost = session.close()
+    if lost is not None:
+        tell(lost)
 
 
 def _reporting(config: pytest.Config, session: Session, settings: Settings) -> object:
@@ -155,7 +173,7 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
     from pytest_mlops.executors.inline import InlineExecutor
     from pytest_mlops.fingerprint import Tree
     from pytest_mlops.session.budget import Budget
-    from pytest_mlops.session.command import of_session
+    from pytest_mlops.session.command import Commands
     from pytest_mlops.session.keeping import Keeping, open_sqlite
     from pytest_mlops.session.laboratory import Laboratory
     from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
@@ -190,7 +208,7 @@ def _start(config: pytest.Config, settings: Settings) -> Session:
         laboratory=laboratory,
         progress=tell,
         smoke=smoke if config.option.mlops_smoke_only else None,
-        go_on=partial(of_session, config),
+        commands=Commands(config),
     )
 
 
@@ -272,6 +290,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     if _WRONG_MARKER in item.stash:
         pytest.fail(item.stash[_WRONG_MARKER], pytrace=False)
     settings = item.stash.get(_SETTINGS, None) or _settings(item.config, {})
+    if _is_gate(item):
+        _mark_begun(item.config, session, settings)
     session.begin(item.nodeid, settings, is_gate=_is_gate(item))
     try:
         return (yield from _watched(session))
@@ -320,6 +340,18 @@ def _guard(objection: str | None) -> None:
         pytest.fail(f"{objection}\n  (see {GuardError.link()})", pytrace=False)
 
 
+def _mark_begun(config: pytest.Config, session: Session, settings: Settings) -> None:
+    """At the first gate the last report gives way to one that says that this session is not finished."""
+    if session.smoke is not None or _only_shows(config) or config.stash.get(_BEGUN, False):
+        return
+    from pytest_mlops.session.reporting import line_writer, mark_begun
+
+    config.stash[_BEGUN] = True
+    trouble = mark_begun(config, config.rootpath / settings.report)
+    if trouble is not None:
+        line_writer(config)(f"warning: {trouble}")
+
+
 def _watched(session: Session) -> Generator[None, object, object]:
     """Attach the evidence to whatever the test raises, and cut our own frames off its traceback."""
     try:
@@ -327,7 +359,7 @@ def _watched(session: Session) -> Generator[None, object, object]:
     except (Exception, pytest.fail.Exception) as error:
         from pytest_mlops.session.reporting import users_frames_only, without_our_frames
 
-        for note in session.evidence():
+        for note in session.evidence(beside=str(error)):
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
         if isinstance(error, MlopsError):

@@ -10,6 +10,9 @@ from typing import Any
 
 from pytest_mlops.errors import SettingError
 
+MOST_SEEDS = 500
+"""The most that ``max_seeds`` takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -201,16 +204,16 @@ OPTIONS: tuple[Option, ...] = (
         type=int,
         default=5,
         help="pairs of training runs before the first look",
-        check=lambda value: 2 <= value <= 500,
-        expected="a whole number from 2 to 500",
+        check=lambda value: 2 <= value <= MOST_SEEDS,
+        expected=f"a whole number from 2 to {MOST_SEEDS}",
     ),
     Option(
         name="max_seeds",
         type=int,
         default=30,
         help="pairs of training runs at the most; what is not decided by then is not bought with more",
-        check=lambda value: 2 <= value <= 500,
-        expected="a whole number from 2 to 500",
+        check=lambda value: 2 <= value <= MOST_SEEDS,
+        expected=f"a whole number from 2 to {MOST_SEEDS}",
     ),
     Option(
         name="seed",
@@ -393,7 +396,8 @@ class Settings:
         if self.min_seeds > self.max_seeds:
             raise SettingError(
                 f"min_seeds = {self.min_seeds} is above max_seeds = {self.max_seeds}: no look would be left. "
-                "Raise max_seeds or lower min_seeds."
+                f"Raise max_seeds (--mlops-max-seeds={self.min_seeds}, or @pytest.mark.mlops(max_seeds={self.min_seeds})) "
+                f"or lower min_seeds (--mlops-min-seeds={self.max_seeds}, or @pytest.mark.mlops(min_seeds={self.max_seeds}))."
             )
         if not (math.isfinite(self.alpha) and self.alpha < self.power):
             raise SettingError(f"power = {self.power} must be above alpha = {self.alpha}")

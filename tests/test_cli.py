@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,57 @@ def test_an_ascii_console_gets_ascii(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
     assert rb"caf\xe9" in done.stdout
+
+
+def _project(folder: Path, monkeypatch: pytest.MonkeyPatch, *, report: str = "mlops-report") -> Path:
+    (folder / "pytest.ini").write_text(f"[pytest]\nmlops_report = {report}\n")
+    (folder / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(folder / "deep" / "er")
+    return folder / report
+
+
+@pytest.mark.parametrize("folder", ["mlops-report", "out/gates"])
+def test_the_projects_report_is_found_from_a_folder_in_it(tmp_path, monkeypatch, folder) -> None:
+    write(_report(), _project(tmp_path, monkeypatch, report=folder))
+    result = _run("report")
+    assert result.exit_code == 0, result.output
+    assert f"report: ../../{folder}/report.json" in result.stdout
+
+
+def test_without_a_report_the_project_s_folder_is_named(tmp_path, monkeypatch) -> None:
+    _project(tmp_path, monkeypatch)
+    result = _run("report")
+    assert result.exit_code == 2
+    assert "../../mlops-report holds no report.json: run pytest --mlops first" in result.stderr
+
+
+def test_a_report_says_when_it_was_made_and_how_old_it_is(tmp_path) -> None:
+    report = _report()
+    now = datetime.now(UTC)
+    report.session.started = (now - timedelta(hours=3, minutes=5)).isoformat()
+    report.session.seconds = 60.0
+    write(report, tmp_path)
+    first = _run("report", tmp_path).stdout.splitlines()[0]
+    made = now - timedelta(hours=3, minutes=4)
+    assert first == f"report of {made:%Y-%m-%d %H:%M} UTC, 3 h ago"
+    assert f"report of {made:%Y-%m-%d %H:%M} UTC" in (tmp_path / "report.md").read_text().splitlines()[2]
+
+
+@pytest.mark.parametrize("started", ["", "yesterday", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:00"])
+def test_an_impossible_time_is_shown_as_it_is(tmp_path, started) -> None:
+    report = _report()
+    report.session.started = started
+    report.session.seconds = 1e300
+    write(report, tmp_path)
+    assert _run("report", tmp_path).exit_code == 0
+
+
+@pytest.mark.parametrize("changes", [{"finished": False}, {"exit_status": 2}, {"exit_status": 3}], ids=str)
+def test_a_session_that_did_not_come_to_its_end_is_status_1(tmp_path, changes) -> None:
+    report = _report()
+    for name, value in changes.items():
+        setattr(report.session, name, value)
+    write(report, tmp_path)
+    result = _run("report", tmp_path)
+    assert result.exit_code == 1
+    assert any(word in result.stdout.splitlines()[0] for word in ("not finished", "interrupted", "internal"))

@@ -576,3 +576,50 @@ def test_data(arm):
     file.write_text("0.8")
     gates(source)
     assert report_of(pytester.path)["session"]["trained"] > 0
+
+
+ERRORS = (
+    TRAIN
+    + """
+import pytest
+
+def test_no_device(arm):
+    assert arm(train).using(device="cuda:99")["auc"] > 0.5
+
+def test_no_metric(arm):
+    assert arm(train)["acu"] > 0.5
+
+def test_swallowed(arm):
+    try:
+        assert arm(train)["acu"] > 0.5
+    except Exception:
+        pass
+
+def test_two(arm):
+    first, second = arm(train)["acu"] > 0.5, arm(train)["auc"] > 0.7
+    assert first
+    assert second
+"""
+)
+
+
+def test_a_claim_that_an_error_kept_from_a_verdict_is_called_an_error(pytester, gates):
+    pytest.importorskip("torch")
+    result = gates(ERRORS)
+    result.assert_outcomes(failed=4)
+    report = report_of(pytester.path)
+    assert [claim["verdict"] for claim in report["claims"]] == ["ERROR"] * 4 + ["UNDECIDED"]
+    assert not any("messages.md" in claim["reason"] for claim in report["claims"])
+    text = result.stdout.str()
+    assert "ERROR      test_gates.py::test_no_metric line" in text
+    assert ": ERROR  train()" in text  # the guard, of the one that was swallowed
+    assert "5 claims: 1 UNDECIDED, 4 ERROR" in text
+    page = (pytester.path / "mlops-report" / "report.md").read_text(encoding="utf-8")
+    assert "\u2757&nbsp;ERROR" in page
+    assert '**ERROR** `train()["acu"] > 0.5`' in page
+
+
+def test_the_text_of_an_error_stands_at_the_failure_and_in_the_summary_once_each(pytester, gates):
+    result = gates(TRAIN + "\ndef test_a(arm):\n    assert arm(train)['acu'] > 0.5\n")
+    joined = " ".join(result.stdout.str().split())
+    assert joined.count("returned no metric 'acu'") == 2

@@ -163,7 +163,7 @@ RETRAINED = {
         "schedule changed",
     ),
     "closure value": (edit("test_gates.py", "offset(0.1)", "offset(0.2)"), [], "bias changed"),
-    "data loader": (edit("test_gates.py", "[0.1, 0.2]", "[0.1, 0.3]"), [], "load() changed"),
+    "data loader": (edit("test_gates.py", "[0.1, 0.2]", "[0.1, 0.3]"), [], "load()[1] changed"),
     "module": (edit("net.py", "return x", "return -x"), [], "net.py changed"),
     "class attribute": (edit("net.py", "size = deep.SIZE", "size = deep.SIZE + 1"), [], "net.py changed"),
     "module two imports away": (edit("deep.py", "3", "4"), [], "deep.py changed"),
@@ -513,3 +513,52 @@ def test_going_back_to_what_was_trained_before_trains_nothing(pytester, project)
     edit("conf/model.yaml", "4", "3")(pytester)
     edit("net.py", "return -x", "return x")(pytester)
     assert project() == (0, "")
+
+
+NAMED = """
+from pathlib import Path
+
+CONF = Path(__file__).parent / "net.yaml"
+
+def load():
+    return [0.1, 0.2], {"train": [1, 2], "test": Path(__file__).parent / "images"}
+
+def train(run, *, conf=None):
+    values, paths = run.data
+    size = len(CONF.read_text()) + len((paths["test"] / "one.txt").read_text())
+    return {"auc": 0.5 + sum(values) + size / 1000 + run.rng("noise").normal() / 100}
+
+def test_a(arm):
+    assert arm(train, conf=CONF).using(data=load)["auc"] > 0.3
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("net.yaml", "width: 3", "width: 4", "net.yaml changed (CONF, conf)"),
+        ("images/one.txt", "x", "y", "images/one.txt changed"),
+        ("test_named.py", "0.1, 0.2", "0.1, 0.3", "load()[0][1] changed"),
+        ("test_named.py", '"train": [1, 2]', '"train": [1, 2, 3]', "load()[1]['train'] changed"),
+    ],
+)
+def test_the_file_or_item_that_changed_is_named(pytester, monkeypatch, file, old, new, says):
+    # Paths below pytest's own temporary folder are refused as parameters: let it be another one.
+    monkeypatch.setattr("tempfile.tempdir", str(pytester.mkdir("temporary")))
+    pytester.makeini("[pytest]\naddopts = -p no:randomly -p no:hypothesispytest\nmlops_amp = off\n")
+    pytester.mkdir("images").joinpath("one.txt").write_text("x")
+    (pytester.path / "net.yaml").write_text("width: 3")
+    pytester.makepyfile(test_named=NAMED)
+
+    def trained():
+        pytester.runpytest_inprocess("--mlops").assert_outcomes(passed=1)
+        report = json.loads((pytester.path / "mlops-report" / "report.json").read_text(encoding="utf-8"))
+        return report["session"]["trained"], report["claims"][0]["why"]
+
+    assert trained()[0] == 5
+    assert trained() == (0, [])
+    changed = pytester.path / file
+    changed.write_text(changed.read_text().replace(old, new))
+    count, (why,) = trained()
+    assert count == 5
+    assert why.endswith(f": {says}")

@@ -137,6 +137,40 @@ def assert_is_as_undisturbed(project, undisturbed):
 # --- SIGKILL
 
 
+def test_a_session_that_was_killed_does_not_leave_the_report_of_an_older_one(project):
+    status, _ = project.run("-k", "small")
+    assert status == 0
+    assert project.report()["session"]["finished"]
+    known = len(project.trained)
+    process = project.start("-k", "test_gain", pause=0.3)
+    project.until_trained(known + 1, process)
+    process.kill()
+    process.communicate()
+    assert project.report()["claims"] == []
+    assert not project.report()["session"]["finished"]
+    page = (project.folder / "mlops-report" / "report.md").read_text(encoding="utf-8")
+    assert "session in progress since 20" in page.partition("\n")[0]
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest_mlops.cli", "report"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 1  # no verdict is no PASS
+    assert "session in progress since 20" in shown.stdout
+    assert "just now, not finished" in shown.stdout
+    assert "-k test_gain" in shown.stdout
+
+
+def test_a_session_without_gates_leaves_the_last_report_as_it_is(project):
+    project.run("-k", "small")
+    before = (project.folder / "mlops-report" / "report.json").read_bytes()
+    (project.folder / "test_plain.py").write_text("def test_plain():\n    pass\n")
+    project.run("test_plain.py")
+    assert (project.folder / "mlops-report" / "report.json").read_bytes() == before
+
+
 def kill_and_go_on(project, undisturbed, moments):
     """Kill a session a moment after so many training runs began to end, again and again, and let the last one finish."""
     chance = random.Random(5)
@@ -288,3 +322,20 @@ def test_a_store_that_somebody_else_locks_costs_no_verdict(project, undisturbed)
     locker.execute("ROLLBACK")
     locker.close()
     assert Path(project.folder, "mlops-report", "report.md").exists()
+
+
+def test_what_a_worker_could_not_keep_is_said_where_people_read_it(project):
+    project.run("-k", "small")
+    locker = sqlite3.connect(project.folder / ".mlops" / "store.sqlite", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    (project.folder / "conftest.py").write_text(
+        CONFTEST + "from pytest_mlops.store import database\ndatabase.BUSY_SECONDS = 0.1\n"
+        "from pytest_mlops.store import sql\nsql.SqlStore.__init__.__kwdefaults__['busy'] = 0.1\n"
+    )
+    status, output = project.run("-n", "1")
+    assert status == 0, output
+    assert "of this session are lost" in output
+    (message,) = [one for one in project.report()["messages"] if one["level"] == "error"]
+    assert "training runs of this session are lost: The store" in message["text"]
+    locker.execute("ROLLBACK")
+    locker.close()

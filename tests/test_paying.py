@@ -141,8 +141,9 @@ def test_runs_of_this_session_count():
 
 
 def prices(result):
-    lines = result.outlines
-    return [line + lines[place + 1] for place, line in enumerate(lines) if " price: " in line]
+    """The lines about a price, each joined with those below it."""
+    text = "\n".join(result.outlines).replace("\n         ", " ")
+    return [line for line in text.splitlines() if " price: " in line]
 
 
 def test_the_price_is_said_once_after_the_first_pair(gates):
@@ -152,15 +153,44 @@ def test_the_price_is_said_once_after_the_first_pair(gates):
     assert "; to decide: 8 to 58 more training runs, 20 on average: " in line
     assert "; budget left " in line
     assert line.isprintable()
+    assert all(len(row) <= 80 for row in result.outlines if " price: " in row)
 
 
-def test_the_price_leaves_out_what_the_store_has(gates):
+def test_where_finished_runs_tell_it_the_price_is_said_before_the_first_run(gates):
     source = SLOW.format(sleep=0).replace("gain=0.05", "gain=0.0001")
     gates(source, "--mlops-max-seeds=5")
-    (line,) = prices(gates(source, "--mlops-budget=off"))
-    assert "price: pair 6 took " in line
-    assert "; to decide: 2 to 48 more training runs" in line
+    result = gates(source, "--mlops-budget=off")
+    (line,) = prices(result)
+    assert line.startswith("  price: about ")
+    assert " a pair; to decide: 2 to 50 training runs" in line
     assert "budget" not in line
+    rows = result.outlines
+    price = next(place for place, row in enumerate(rows) if " price: " in row)
+    assert "pair  5/30" in rows[price - 1]
+    assert rows[price - 1].endswith("reused")
+
+
+def test_a_pair_is_said_to_take_what_it_trained(gates):
+    source = (
+        SLOW.format(sleep=0)
+        + """
+import pytest
+
+@pytest.fixture(autouse=True)
+def slow_start(monkeypatch):
+    from pytest_mlops.executors.inline import InlineExecutor
+    submit = InlineExecutor.submit
+    def late(self, spec):
+        time.sleep(1.2 * (spec.index == 0))
+        submit(self, spec)
+    monkeypatch.setattr(InlineExecutor, "submit", late)
+"""
+    )
+    result = gates(source)
+    first = next(row for row in result.outlines if row.startswith("  pair  1/30"))
+    assert first.endswith(" s")
+    assert float(first.split()[-2]) < 1
+    result.stdout.fnmatch_lines(["      apart from training: 2.* s start-up"])
 
 
 def test_what_is_reused_has_no_price(gates):

@@ -508,10 +508,19 @@ def test_a(arm):
 def test_a_certain_mistake_stops_the_gate_before_anything_is_paid(pytester, gates, where, says):
     result = gates(broken(**where))
     result.assert_outcomes(failed=1)
-    found = "*in a smoke run (two batches of each loader), before anything was paid*smoke = off*"
     result.stdout.fnmatch_lines(
-        [f"*SmokeError: train() cannot run: {says}", found, "*test_gates.py*in train*"]
+        [
+            f"*SmokeError: train() cannot run: {says}",
+            "*in a smoke run (two batches of each loader), before anything was paid*",
+            "*To stop where it raises: pytest --mlops-smoke --pdb test_gates.py::test_a",
+            "*test_gates.py*in train*",
+        ]
     )
+    text = " ".join(result.stdout.str().split())
+    assert ("smoke = off" in text) == (
+        "after" in where
+    )  # before, nothing was left out: the smoke run is not to blame
+    assert text.count("To stop where it raises") == 2  # at the failure, and in the summary
     assert report_of(pytester)["session"]["trained"] == 0
 
 
@@ -682,3 +691,13 @@ def test_a_loop_that_counts_steps_is_broken_off(tmp_path):
 
     key = RunKey(function="m:train", code="c", parameters="{}", data="", environment="{}", seed=0)
     assert smoke_quietly(RunSpec(key=key, function=train, given={}, index=0), longest=0.05) is None
+
+
+def test_the_command_that_tries_an_arm_out_is_quoted_and_leads_back_from_another_folder(pytester, gates):
+    deep = pytester.mkdir("deep")
+    marked = "@__import__('pytest').mark.parametrize('x', ['a b'])\ndef test_a(arm, x"
+    (deep / "test_deep.py").write_text(broken(before="{}['lr']").replace("def test_a(arm", marked))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(deep)
+        result = pytester.runpytest_inprocess("--mlops", "-p", "no:randomly")
+    result.stdout.fnmatch_lines(["*pytest --mlops-smoke --pdb 'test_deep.py::test_a[[]a b]'"])

@@ -16,6 +16,8 @@ class Asked:
     line: int
     verdict: Verdict | None
     """None for a claim that was stated but whose truth was never asked for."""
+    broken: bool = False
+    """Whether an error kept it from a verdict: it counts as UNDECIDED, and is called an error."""
 
 
 def objection(claims: Sequence[Asked], *, is_gate: bool) -> str | None:
@@ -34,7 +36,10 @@ def objection(claims: Sequence[Asked], *, is_gate: bool) -> str | None:
     """
     unmet = [claim for claim in claims if claim.verdict is not None and claim.verdict != Verdict.PASS]
     if unmet:
-        rows = "\n".join(f"  line {claim.line}: {claim.verdict}  {claim.statement}" for claim in unmet)
+        rows = "\n".join(
+            f"  line {claim.line}: {'ERROR' if claim.broken else claim.verdict}  {claim.statement}"
+            for claim in unmet
+        )
         return (
             f"This test passed although a claim that it asked did not PASS:\n{rows}\n"
             "Only PASS is true. not, or, any, if and pytest.raises turn missing evidence into proof; assert each claim by itself."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.records import RunResult
+from pytest_mlops.settings import MOST_SEEDS
 from pytest_mlops.stats import Reason, SequentialTest, Verdict
 
 if TYPE_CHECKING:
@@ -81,15 +82,23 @@ def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
         direction = 1.0 if claim.sign == ">" else -1.0
         gap = direction * (mean - claim.margin)
         words = f"a margin of about {mean - direction * reach:.2g}"
-    rest = ". A margin chosen now has to be judged on fresh seeds (--mlops-seed=1)."
+    rest = ". What is chosen now has to be judged on fresh seeds (--mlops-seed=1)."
     texts = [] if claim.is_ratio else [f"{most} seeds can show {words} (with power {test.power:g})"]
     if gap > 0:
         needed = math.ceil(most * (test.detectable_effect * sd / gap) ** 2)
         if needed > most:
-            texts.append(f"this {'ratio' if claim.is_ratio else 'margin'} needs max_seeds of about {needed}")
+            what = "ratio" if claim.is_ratio else "margin"
+            texts.append(f"this {what} needs about {needed} seeds{_raised(needed)}")
     if not texts:
         return "If the estimate is right, no number of seeds will show it." + rest[1:]
     return f"If the estimate is right, {', and '.join(texts)}{rest}"
+
+
+def _raised(seeds: int) -> str:
+    """How to allow so many seeds, where that can be done."""
+    if seeds > MOST_SEEDS:
+        return f" (max_seeds takes {MOST_SEEDS} at the most)"
+    return f" (--mlops-max-seeds={seeds}, or @pytest.mark.mlops(max_seeds={seeds}))"
 
 
 def mend(kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pytest_mlops.records import Details, RunKey
 
@@ -16,7 +17,7 @@ SEEDS_ONLY = "no run of this seed"
 """The experiment itself was trained before, under other seeds."""
 
 
-def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]]) -> str:
+def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]], *, below: str = "") -> str:
     """What is new about a run, as a sentence without a full stop.
 
     Parameters
@@ -27,6 +28,8 @@ def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]]) ->
         What its hashes were made of.
     kin : sequence of (RunKey, Details)
         Experiments of the same function that were trained before.
+    below : str
+        Start of the paths in the project, which are shown without it.
 
     Returns
     -------
@@ -49,7 +52,22 @@ def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]]) ->
     found = min((list(_differences(key, details, *relative)) for relative in own or kin), key=len)
     if not found:
         return SEEDS_ONLY
-    return _few(found)
+    return _few(_merged([sentence.replace(below, "") if below else sentence for sentence in found]))
+
+
+def _merged(found: Sequence[str]) -> list[str]:
+    """A file that a constant and a parameter name is said once.
+
+    Examples
+    --------
+    >>> _merged(["net.yaml changed (CONF)", "net.yaml changed (conf)", "lr was 0.1"])
+    ['net.yaml changed (CONF, conf)', 'lr was 0.1']
+    """
+    names: dict[str, list[str]] = {}
+    for sentence in found:
+        what, opening, name = sentence.partition(" changed (")
+        names.setdefault(f"{what} changed" if opening else sentence, []).append(name.rstrip(")"))
+    return [f"{what} ({', '.join(of)})" if any(of) else what for what, of in names.items()]
 
 
 def few_changed(paths: Sequence[str]) -> str:
@@ -99,9 +117,11 @@ def _code(new: Mapping[str, str], old: Mapping[str, str]) -> Iterator[str]:
         yield "code changed"
         return
     changed = [name for name in new if name in old and new[name] != old[name]]
+    of_files = {name.rpartition(" (")[2].rstrip(")") for name in changed if name.endswith(")")}
+    changed = [name for name in changed if name not in of_files]  # the file behind the constant says more
     modules = {name for name in changed if ":" not in name}
     names = [_code_name(name, new) for name in changed if name.partition(":")[0] not in modules - {name}]
-    found = [f"{name} changed" for name in dict.fromkeys(names)]
+    found = [_changed(name) for name in dict.fromkeys(names)]
     found = found or [f"{_code_name(name, new)} is new" for name in new if name not in old]
     found = found or [f"{_code_name(name, old)} is gone" for name in old if name not in new]
     yield from found or ["code changed"]
@@ -118,7 +138,12 @@ def _code_name(name: str, among: Mapping[str, str]) -> str:
     ...     _code_name("test_a:train", {}),
     ... )
     ('pkg/net.py', 'pkg/__init__.py', 'train')
+    >>> _code_name("conf/net.yaml (pkg.net:CONF)", {})
+    'conf/net.yaml (CONF)'
     """
+    if name.endswith(")"):
+        file, _, constant = name.rpartition(" (")
+        return f"{file} ({_code_name(constant[:-1], among)})"
     module, colon, inside = name.partition(":")
     if colon:
         return inside.replace("<locals>.", "")
@@ -135,14 +160,48 @@ def _parameters(new: Mapping[str, str], old: Mapping[str, str]) -> Iterator[str]
         elif name not in new:
             yield f"{name} is gone"
         elif new[name] != old[name]:
-            yield _parameter(name, old[name])
+            yield from _parameter(name, _value(new[name]), _value(old[name]), old[name])
 
 
-def _parameter(name: str, old: str) -> str:
+def _value(text: str) -> Any:
     try:
-        value = json.loads(old)
+        return json.loads(text)
     except ValueError:
-        value = old
+        return text
+
+
+def _parameter(name: str, new: Any, value: Any, old: str) -> Iterator[str]:
+    files, before = dict(_files(new)), dict(_files(value))
+    if files.keys() == before.keys() and _without_files(new) == _without_files(value):
+        yield from (f"{path} changed ({name})" for path in files if files[path] != before[path])
+        return
+    yield _other_value(name, value, old)
+
+
+def _files(value: Any) -> Iterator[tuple[str, object]]:
+    """Paths in a parameter's key, with the hashes of what was there."""
+    if _is_path(value):
+        yield value["path"], value["content"]
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _files(item)
+
+
+def _without_files(value: Any) -> Any:
+    if _is_path(value):
+        return {"path": value["path"]}
+    if isinstance(value, dict):
+        return {name: _without_files(item) for name, item in value.items()}
+    return [_without_files(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"path", "content"}
+
+
+def _other_value(name: str, value: Any, old: str) -> str:
+    if _is_path(value):
+        value = value["path"]
     if isinstance(value, dict):  # code, an array, a dataclass: its key is for machines
         return f"{name} changed"
     text = " ".join((repr(value) if not isinstance(value, list) else old).split())
@@ -150,10 +209,24 @@ def _parameter(name: str, old: str) -> str:
 
 
 def _data(new: Mapping[str, str], old: Mapping[str, str]) -> Iterator[str]:
-    found = [f"{name} changed" for name in new if name in old and new[name] != old[name]]
+    found = [_changed(name) for name in new if name in old and new[name] != old[name]]
     found += [f"{name} is new" for name in new if name not in old]
     found += [f"{name} is gone" for name in old if name not in new]
     yield from found or ["data changed"]
+
+
+def _changed(name: str) -> str:
+    """That something changed: of a file behind a constant with its name at the end, of a loader what it returned.
+
+    Examples
+    --------
+    >>> _changed("net.yaml (CONF)"), _changed("load()"), _changed("load()[1]")
+    ('net.yaml changed (CONF)', 'what load() returned changed', 'load()[1] changed')
+    """
+    if name.endswith("()"):
+        return f"what {name} returned changed"
+    file, opening, constant = name.rpartition(" (")
+    return f"{file} changed ({constant}" if opening else f"{name} changed"
 
 
 def _environment(new: Mapping[str, object], old: Mapping[str, object]) -> Iterator[str]:

@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, wrap
+from pytest_mlops.reports.text import age, columns, cut, duration, pad, plural, printable, tail, wrap
 
 if TYPE_CHECKING:
     from pytest_mlops.store.browse import Finished, Whole
@@ -37,10 +37,10 @@ def listed(runs: Sequence[Finished], *, now: float, width: int) -> Iterator[str]
     for run in runs:
         end = f"seed {run.key.seed}  {_seconds(run.metrics)}  {age(now - run.finished)}"
         room = max(10, width - _SHORT - 4 - columns(end))
-        yield f"{run.id[:_SHORT]}  {pad(_cut(printable(run.label), room), room)}  {end}"
+        yield f"{run.id[:_SHORT]}  {pad(cut(printable(run.label), room), room)}  {end}"
         indent = " " * (_SHORT + 2)
         if run.failure is not None:
-            yield _cut(
+            yield cut(
                 f"{indent}failed ({printable(run.failure.kind)}): {printable(run.failure.message)}", width
             )
             continue
@@ -50,8 +50,23 @@ def listed(runs: Sequence[Finished], *, now: float, width: int) -> Iterator[str]
         yield from wrap(text or "no metric", width, first=indent)
 
 
-def shown(run: Finished, whole: Whole, *, now: float, width: int, unicode: bool) -> Iterator[str]:
+def shown(
+    run: Finished, whole: Whole, *, now: float, width: int, unicode: bool, most: int | None = None
+) -> Iterator[str]:
     """One run with all that it left.
+
+    Parameters
+    ----------
+    run : Finished
+    whole : Whole
+    now : float
+        Seconds since 1970.
+    width : int
+        Columns of the terminal.
+    unicode : bool
+        Whether the terminal can show curves.
+    most : int, optional
+        Rows of each list of files; by default all, and all of the output.
 
     Yields
     ------
@@ -70,6 +85,15 @@ def shown(run: Finished, whole: Whole, *, now: float, width: int, unicode: bool)
     parameters = {name: _parameter(value) for name, value in json.loads(run.key.parameters).items()}
     yield from _table("Parameters", parameters, width)
     yield from _table("Environment", _environment(run.key.environment), width)
+    if run.key.data:
+        parts = {name: _hash(part) for name, part in whole.data.items()}
+        yield from _listed_files("Declared data", {"all of it": run.key.data, **parts}, width, most)
+    for title, noted in (
+        ("Files that it read", whole.record.files),
+        ("Modules that it imported", whole.record.modules),
+        ("Code that it reached", whole.code),
+    ):
+        yield from _listed_files(title, {name: _hash(part) for name, part in noted.items()}, width, most)
     yield from _table("Metrics", {name: _number(value) for name, value in run.metrics.items()}, width)
     if whole.curves:
         yield "Curves"
@@ -86,24 +110,21 @@ def shown(run: Finished, whole: Whole, *, now: float, width: int, unicode: bool)
         yield from _block(run.failure.traceback, 40, width)
     if whole.output.strip():
         yield "Output"
-        yield from _block(whole.output, 20, width)
+        yield from _block(whole.output, 20 if most is not None else 10**9, width)
 
 
-def age(seconds: float) -> str:
-    """How long ago, in one unit.
+def value_of(key: str) -> Any:
+    """A parameter of a run's key as a value; text that is no JSON as it is.
 
     Examples
     --------
-    >>> [age(s) for s in (5, 200, 8000, 200_000, -3)]
-    ['just now', '3 min ago', '2 h ago', '2 days ago', 'just now']
+    >>> value_of("0.1"), value_of('"adam"'), value_of("adam")
+    (0.1, 'adam', 'adam')
     """
-    if seconds < 60:
-        return "just now"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min ago"
-    if seconds < 2 * 86400:
-        return f"{int(seconds // 3600)} h ago"
-    return f"{int(seconds // 86400)} days ago"
+    try:
+        return json.loads(key)
+    except (TypeError, ValueError):
+        return key
 
 
 def size(count: int) -> str:
@@ -135,6 +156,18 @@ def _table(title: str, rows: Mapping[str, str], width: int) -> Iterator[str]:
             yield from wrap(names[name], width, first="  ", rest="  ")
             first = rest
         yield from wrap(printable(value), width, first=first, rest=rest)
+
+
+def _listed_files(title: str, rows: Mapping[str, str], width: int, most: int | None) -> Iterator[str]:
+    """A table cut after so many rows, which says how many there are."""
+    names = list(rows)[:most]
+    yield from _table(title, {name: rows[name] for name in names}, width)
+    if len(names) < len(rows):
+        yield f"  ... and {len(rows) - len(names)} more: --all"
+
+
+def _hash(digest: str) -> str:
+    return digest[:16]
 
 
 def _curve(name: str, points: Sequence[tuple[float, float]], width: int, unicode: bool) -> Iterator[str]:
@@ -178,7 +211,11 @@ def _artifact(count: int, kept: bool) -> str:
 
 
 def _parameter(key: str) -> str:
-    return key if isinstance(key, str) else json.dumps(key)
+    """A parameter's key as people read it; of a path its name, and the hash of what was there."""
+    value = value_of(key)
+    if isinstance(value, dict) and value.keys() == {"path", "content"}:
+        return f"{value['path']} ({_hash(value['content'] or 'nothing there')})"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _metric(name: str, value: float) -> str:
@@ -191,9 +228,3 @@ def _number(value: float) -> str:
 
 def _seconds(metrics: Mapping[str, float]) -> str:
     return f"{duration(metrics['seconds']) if 'seconds' in metrics else '-':>8}"
-
-
-def _cut(text: str, width: int) -> str:
-    while columns(text) > width:
-        text = text[: -max(4, columns(text) - width + 3)] + "..."
-    return text

@@ -1,4 +1,4 @@
-"""Which store a project has: pytest itself is asked, so that its configuration is found as it finds it."""
+"""What a project configures: pytest itself is asked, so that its configuration is found as it finds it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlops.errors import StoreError
+from pytest_mlops.errors import SettingError
+from pytest_mlops.settings import BY_NAME
 
 
 class _Asked:
@@ -23,12 +24,19 @@ class _Asked:
         return 0
 
 
-def root_and_store() -> tuple[Path, str]:
-    """Pytest's root folder here, and the configured URL of the store (empty: the default in that folder).
+def root_and(option: str, *, instead: str) -> tuple[Path, str]:
+    """Pytest's root folder here, and what the configuration says of one option (empty: nothing).
+
+    Parameters
+    ----------
+    option : str
+        Its name in settings.py.
+    instead : str
+        What to write on the command line where the configuration cannot be read.
 
     Raises
     ------
-    StoreError
+    SettingError
         If pytest cannot read its configuration here.
     """
     asked = _Asked()
@@ -41,8 +49,7 @@ def root_and_store() -> tuple[Path, str]:
         if added is not None:
             os.environ["PYTEST_ADDOPTS"] = added
     if asked.config is None:
-        raise StoreError(
-            f"pytest cannot read its configuration here: {said.getvalue().strip()[-500:]}\n"
-            "  Name the store with --store=sqlite:///path/to/runs.sqlite."
+        raise SettingError(
+            f"pytest cannot read its configuration here: {said.getvalue().strip()[-500:]}\n  {instead}"
         )
-    return asked.config.rootpath, str(asked.config.getini("mlops_store") or "")
+    return asked.config.rootpath, str(asked.config.getini(BY_NAME[option].ini) or "")

@@ -5,6 +5,7 @@ Exit status: 0 done; 2 used wrongly; 3 the store could not be used.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -66,6 +67,9 @@ def _reported(command: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read it has seen enough: pytest-mlops runs | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (MlopsError, OSError) as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             sys.exit(_OUTSIDE)
@@ -73,9 +77,14 @@ def _reported(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."
+)
+
+
 @click.group(invoke_without_command=True)
 @click.option("--store", "url", metavar="URL", help="The store; by default the one of the project here.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@_LIMIT
 @_filters
 @click.pass_context
 @_reported
@@ -89,8 +98,21 @@ def runs(
 ) -> None:
     """Finished training runs in the store, newest first."""
     context.obj = url
-    if context.invoked_subcommand is not None:
-        return
+    if context.invoked_subcommand is None:
+        _list(url, limit, function=function, failed=failed, since=since)
+
+
+@runs.command("list")
+@_LIMIT
+@_filters
+@click.pass_obj
+@_reported
+def list_(url: str | None, limit: int, function: str | None, failed: bool, since: float | None) -> None:
+    """Finished training runs, newest first: what `pytest-mlops runs` shows."""
+    _list(url, limit, function=function, failed=failed, since=since)
+
+
+def _list(url: str | None, limit: int, *, function: str | None, failed: bool, since: float | None) -> None:
     from pytest_mlops.commands.listing import listed
     from pytest_mlops.reports.text import plural
     from pytest_mlops.store import browse
@@ -101,25 +123,25 @@ def runs(
     for row in listed(found[:limit], now=time.time(), width=_width()):
         _show(row)
     if len(found) > limit:
-        _show(
-            f"... older ones are not shown: --limit, --function, --failed, --since ({plural(whole, 'run')} in all)"
-        )
+        _show(f"... older ones: --limit, --function, --failed, --since ({plural(whole, 'run')} in all)")
     elif not found:
         _show("no finished training run" + (" that fits" if whole else ""))
 
 
 @runs.command()
 @click.argument("run", metavar="ID")
+@click.option("--all", "whole_lists", is_flag=True, help="All files and modules, and all of the output.")
 @click.pass_obj
 @_reported
-def show(url: str | None, run: str) -> None:
-    """Show one run: parameters, environment, metrics, curves, artifacts, why, output."""
+def show(url: str | None, run: str, whole_lists: bool) -> None:
+    """Show one run: parameters, environment, what it read, metrics, curves, artifacts, why, output."""
     from pytest_mlops.commands.listing import shown
     from pytest_mlops.store import browse
 
     with _opened(url) as store:
         found, whole = browse.by_id(store, run)
-    for row in shown(found, whole, now=time.time(), width=_width(), unicode=_unicode()):
+    most = None if whole_lists else 10
+    for row in shown(found, whole, now=time.time(), width=_width(), unicode=_unicode(), most=most):
         _show(row)
 
 
@@ -156,7 +178,9 @@ def path(url: str | None) -> None:
 @runs.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
-    "--wide", is_flag=True, help="One row a run, a column a metric; otherwise one row a run and metric."
+    "--wide",
+    is_flag=True,
+    help="One row a run, a column a metric and parameter; otherwise one row a run and metric.",
 )
 @_filters
 @click.pass_obj
@@ -185,12 +209,14 @@ def export(
 
 def _file(url: str | None) -> tuple[Path, str]:
     """Its file and URL."""
-    from pytest_mlops.commands.project import root_and_store
+    from pytest_mlops.commands.project import root_and
     from pytest_mlops.session.keeping import store_url
     from pytest_mlops.store.database import sqlite_file
 
     if url is None:
-        root, configured = root_and_store()
+        root, configured = root_and(
+            "store", instead="Name the store with --store=sqlite:///path/to/runs.sqlite."
+        )
         url = store_url(configured, root)
     file = sqlite_file(url)
     if file is None:

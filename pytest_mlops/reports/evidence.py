@@ -31,7 +31,8 @@ def evidence(claim: Claim, *, failed_runs: Sequence[FailedRun] = (), unicode: bo
     str
         A few lines, no line end after the last.
     """
-    rows = [f"{claim.verdict}: {printable(claim.statement)}", *_numbers(claim, unicode)]
+    rows = [f"{claim.verdict}: {printable(claim.statement)}"]
+    rows += _numbers(claim, unicode) if claim.verdict != "ERROR" else []
     rows.append(f"  why: {printable(claim.reason)}")
     if claim.remedy and claim.verdict != "PASS":
         rows.append(f"  to do: {printable(claim.remedy)}")

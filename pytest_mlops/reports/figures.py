@@ -13,8 +13,9 @@ _LARGE, _SMALL = 1e6, 1e-4
 class Scale:
     """How the numbers of one row are written: decimals, a common power of ten, plus signs for differences.
 
-    Two digits of the interval's half-width are shown; more where the margin has them, or where a limit and
-    the margin would look alike although they differ.
+    Two digits of the interval's half-width are shown, where there is none three of the estimate; more where the
+    margin has them (up to three), or where a limit and the margin would look alike although they differ. A margin
+    alone is written as it is.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class Scale:
         bar = finite(margin)
         largest = max((abs(v) for v in [*known, *ends, bar or 0.0]), default=0.0)
         widths = [high / 2 - low / 2 for low, high in intervals if low is not None and high is not None]
-        places = _places([w for w in widths if w > 0], largest)
+        places = _places([w for w in widths if w > 0], [*known, *ends], bar)
         if bar is not None:
             own = -_exponent_of(bar) if bar else places
             places = own if places < own <= places + 3 else places
@@ -130,10 +131,13 @@ def _exponent_of(value: float) -> int:
     return exponent if isinstance(exponent, int) else 0
 
 
-def _places(widths: list[float], largest: float) -> int:
+def _places(widths: list[float], known: list[float], margin: float | None) -> int:
     if widths:
         return 1 - _magnitude(min(widths))
-    return 3 - _magnitude(largest) if largest else 1
+    largest = max(map(abs, known), default=0.0)
+    if largest:
+        return 2 - _magnitude(largest)
+    return -_exponent_of(margin) if margin else 1
 
 
 def _apart(ends: list[float], margin: float, places: int) -> int:

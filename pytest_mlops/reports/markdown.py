@@ -10,11 +10,13 @@ from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Arm, Claim, FailedRun, Report
 from pytest_mlops.reports.text import duration, plural, tail, traceback_tail
 from pytest_mlops.reports.wording import (
+    UNFINISHED,
     broken_gates,
     cost_line,
     expected_failures,
     is_bad,
     is_difference,
+    made_line,
     parts_line,
     runs,
     scale_of,
@@ -25,7 +27,7 @@ from pytest_mlops.reports.wording import (
 LIMIT = 60_000
 """GitHub refuses comments of more than 65,536 characters; this many bytes are safe whatever it counts."""
 
-_SIGN = {"PASS": "\u2705", "FAIL": "\u274c", "UNDECIDED": "\u2754"}
+_SIGN = {"PASS": "\u2705", "FAIL": "\u274c", "UNDECIDED": "\u2754", "ERROR": "\u2757"}
 _BAR = 24
 
 
@@ -43,8 +45,7 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
     str
         GitHub's Markdown, ending in a line end.
     """
-    sign = _SIGN["FAIL" if is_bad(report) else "PASS"]
-    head = [f"### {sign} pytest-mlops: {verdicts_line(report)}"]
+    head = _head(report)
     expected = expected_failures(report)
     table = _table(report, expected)
     sections = [
@@ -59,6 +60,16 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
         _provenance(report),
     ]
     return _fit(head, table, sections, limit)
+
+
+def _head(report: Report) -> list[str]:
+    """How it came out, and when: whoever opens the file later has to see that it is of today."""
+    made = escape.text(made_line(report.session))
+    if not report.session.finished:
+        again = [escape.block(report.session.command)] if report.session.command else []
+        return [f"### {_SIGN['UNDECIDED']} pytest-mlops: {made}", escape.text(UNFINISHED), *again]
+    sign = _SIGN["FAIL" if is_bad(report) else "PASS"]
+    return [f"### {sign} pytest-mlops: {verdicts_line(report)}", f"<sub>{made}</sub>"]
 
 
 def _fit(head: list[str], table: list[str], sections: list[str], limit: int) -> str:

@@ -14,6 +14,9 @@ SCHEMA = 1
 
 VerdictName = Literal["PASS", "FAIL", "UNDECIDED"]
 
+Result = Literal["PASS", "FAIL", "UNDECIDED", "ERROR"]
+"""What came of a claim: its verdict, or ``ERROR`` where an error kept it from having one."""
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A count as JSON can hold it: a reader refuses integers so long that printing them would take minutes."""
 
@@ -38,6 +41,8 @@ class Session(msgspec.Struct, kw_only=True):
     command: str = ""
     """The command that repeats the session."""
     exit_status: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | None = None
+    finished: bool = True
+    """False while the session goes on; a killed one leaves it so."""
     trained: Count = 0
     """Training runs done in this session."""
     reused: Count = 0
@@ -102,9 +107,9 @@ class Claim(msgspec.Struct, kw_only=True):
     kind: str
     """``superior``, ``superior by a margin``, ``non-inferior``, ``by a ratio``, ``equivalent``, ``above a bar``,
     ``below a bar``, ``equivalent to a bar``."""
-    verdict: VerdictName
+    verdict: Result
     reason: str
-    """Why the sequence ended here, in a sentence."""
+    """Why the sequence ended here, in a sentence; for ``ERROR`` what was raised."""
     estimate: float | None
     """Left side minus right side without the constant, in units of the metric; for a bar the left side."""
     margin: float | None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mlops.reports.figures import finite
-from pytest_mlops.reports.text import duration, plural, printable
+from pytest_mlops.reports.text import columns, cut, duration, plural, printable, wrap
 
 _WIDTH = 80
+_LONG = 1.0
+"""Seconds apart from training that are worth a word."""
 
 
 def claim_line(*, gate: str, statement: str) -> str:
@@ -31,6 +33,7 @@ def progress_line(
     needed: float | None,
     seconds: float,
     reused: bool,
+    part: str = "",
 ) -> str:
     """One line about the pair that has just been finished.
 
@@ -46,9 +49,11 @@ def progress_line(
     t, needed : float or None
         The t-statistic so far and what this look needs for PASS; None needed: no look at this pair.
     seconds : float
-        Seconds spent on this pair.
+        Seconds that the pair trained.
     reused : bool
         Whether all training runs of the pair came from the store.
+    part : str
+        The part that the numbers are of: what the wildcard of the claim stands for.
 
     Returns
     -------
@@ -71,28 +76,56 @@ def progress_line(
     if needed is not None and t is not None and t == t:
         cells.append("t {}, needs {}".format(*_apart(t, needed)))
     cells.append("reused" if reused else duration(seconds))
-    whole = "  ".join([head, both, *cells])
-    return whole if len(whole) <= _WIDTH else "  ".join([head, *cells])
+    name = printable(part)
+    for row in ([name, both, *cells], [name, *cells]):
+        whole = "  ".join([head, *filter(None, row)])
+        if columns(whole) <= _WIDTH:
+            return whole
+    room = _WIDTH - len("  ".join([head, *cells])) - 2
+    return "  ".join([head, *filter(None, [cut(name, room) if room > 3 else ""]), *cells])
+
+
+def apart_line(*, starting: float, waiting: float) -> str | None:
+    """What a pair took beside its training, in a line below it; None where that is not worth a word.
+
+    Parameters
+    ----------
+    starting : float
+        Seconds of all that goes with training: libraries loaded, the device made ready, the results stored.
+    waiting : float
+        Seconds until other sessions had trained what was wanted.
+
+    Examples
+    --------
+    >>> apart_line(starting=3.21, waiting=75.0)
+    '      apart from training: 1 min 15 s waiting for another session, 3.2 s start-up'
+    """
+    found = [
+        f"{duration(seconds)} {what}"
+        for seconds, what in ((waiting, "waiting for another session"), (starting, "start-up"))
+        if seconds > _LONG
+    ]
+    return f"      apart from training: {', '.join(found)}" if found else None
 
 
 def price_lines(
     *,
-    pair: int,
+    pair: int | None,
     took: float,
     runs: tuple[int, int, int],
     seconds: tuple[float, float],
     on_gpu: bool,
     left: float,
     one_arm: bool,
-) -> tuple[str, str]:
-    r"""Two lines about what a claim may cost, after its first pair that was trained.
+) -> list[str]:
+    r"""Lines about what a claim may cost: before its first pair that is trained, or after it.
 
     Parameters
     ----------
-    pair : int
-        Number of that pair, from 1.
+    pair : int or None
+        Number of the pair that was trained, from 1; None where finished training runs tell of it.
     took : float
-        Seconds it took.
+        Seconds that it trained, or is expected to.
     runs : tuple of int
         Training runs until the claim is decided: at least, on average, at most.
     seconds : tuple of float
@@ -106,7 +139,7 @@ def price_lines(
 
     Returns
     -------
-    tuple of str
+    list of str
         Printable texts without line ends.
 
     Examples
@@ -114,10 +147,12 @@ def price_lines(
     >>> numbers = dict(runs=(8, 20, 58), seconds=(160, 1160), on_gpu=True, left=3000.0, one_arm=False)
     >>> print(*price_lines(pair=1, took=41.0, **numbers), sep="\n")
       price: pair 1 took 41 s; to decide: 8 to 58 more training runs, 20 on average:
-             2 min 40 s to 19 min 20 s, 0.044 to 0.32 GPU-hours; budget left 50 min 0 s
+             2 min 40 s to 19 min 20 s, 0.044 to 0.32 GPU-hours; budget left 50 min
+    >>> print(price_lines(pair=None, took=41.0, **numbers)[0])
+      price: about 41 s a pair; to decide: 8 to 58 training runs, 20 on average:
     """
     least, average, most = runs
-    more = plural(most, "more training run")
+    more = plural(most, "training run" if pair is None else "more training run")
     count = f"{least} to {more}" if least < most else more
     if least < average < most:
         count += f", {average} on average"
@@ -127,7 +162,11 @@ def price_lines(
     if left != float("inf"):
         cost += f"; budget left {duration(left)}"
     what = "run" if one_arm else "pair"
-    return (f"  price: {what} {pair} took {duration(took)}; to decide: {count}:", f"         {cost}")
+    times = f"about {duration(took)} a {what}" if pair is None else f"{what} {pair} took {duration(took)}"
+    first, runs_line = "  price: ", f"{times}; to decide: {count}:"
+    if len(first) + len(runs_line) <= _WIDTH:
+        return [first + runs_line, *wrap(cost, _WIDTH, first=" " * len(first))]
+    return wrap(f"{runs_line} {cost}", _WIDTH, first=first)
 
 
 def _number(value: float | None, missing: str, *, sign: str = "") -> str:

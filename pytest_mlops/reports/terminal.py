@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 
 from pytest_mlops.reports.bars import bar, domain, legend
@@ -10,11 +11,13 @@ from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Claim, FailedRun, Part, Report
 from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, traceback_tail, wrap
 from pytest_mlops.reports.wording import (
+    UNFINISHED,
     broken_gates,
     cost_line,
     expected_failures,
     is_bad,
     is_difference,
+    made_line,
     parts_line,
     place,
     runs,
@@ -27,7 +30,7 @@ from pytest_mlops.reports.wording import (
 Line = tuple[str, dict[str, bool]]
 """Text and the markup of pytest's ``TerminalWriter.line``."""
 
-_COLOUR = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
+_COLOUR = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow", "ERROR": "red"}
 _INDENT = " " * 11
 _PLAIN: dict[str, bool] = {}
 _FAINT = {"light": True}
@@ -61,7 +64,7 @@ def summary(
     expected = expected_failures(report)
     for claim in report.claims:
         rows += [*_claim(claim, width, unicode, verbosity, claim.test in expected), ("", _PLAIN)]
-    if report.claims:
+    if any(claim.verdict != "ERROR" for claim in report.claims):
         rows += [(row, _FAINT) for row in wrap(legend(unicode=unicode), width, first=_INDENT)]
         rows.append(("", _PLAIN))
     for title, body in (("Failed training runs", _failed_runs), ("Messages", _messages)):
@@ -69,6 +72,38 @@ def summary(
         if found:
             rows += [(title, {"bold": True}), *found, ("", _PLAIN)]
     return rows + _totals(report, width, path)
+
+
+def shown(
+    report: Report, *, width: int, unicode: bool, verbosity: int, path: str, now: datetime
+) -> list[Line]:
+    """Lines of a report that is read later: when it was made comes first, since nothing else says that it is old.
+
+    Parameters
+    ----------
+    report : Report
+    width, unicode, verbosity, path
+        As for :func:`summary`.
+    now : datetime
+        The time, in UTC.
+
+    Returns
+    -------
+    list of (str, dict)
+        As for :func:`summary`.
+    """
+    width = max(40, width)
+    finished = report.session.finished
+    head = [(row, {"bold": True}) for row in wrap(made_line(report.session, now=now), width)]
+    rest = [] if finished else [UNFINISHED, *filter(None, [printable(report.session.command)])]
+    head += [(row, _PLAIN) for text in rest for row in wrap(text, width)]
+    if not finished and not report.claims:
+        return head
+    return [
+        *head,
+        ("", _PLAIN),
+        *summary(report, width=width, unicode=unicode, verbosity=verbosity, path=path),
+    ]
 
 
 def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bool) -> Iterator[Line]:
@@ -79,6 +114,9 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
     for row in wrap(where, width, first=pad(claim.verdict, len(_INDENT)), rest=_INDENT):
         yield row, markup
     yield from _plain(wrap(printable(claim.statement), width, first=_INDENT, rest=_INDENT + "  "))
+    if claim.verdict == "ERROR":
+        yield from _error(claim, width)
+        return
     scale = scale_of(claim)
     if finite(claim.estimate) is not None or not claim.parts:
         yield from _plain(_estimate(claim, scale, width, unicode))
@@ -94,6 +132,13 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
         yield from _plain(wrap(printable(reason), width, first=_INDENT + "trained: "))
     if claim.parts:
         yield from _parts(claim, scale, width, unicode, verbosity)
+
+
+def _error(claim: Claim, width: int) -> Iterator[Line]:
+    """What kept a claim from a verdict, and what was trained until then."""
+    yield from _plain(wrap(printable(claim.reason), width, first=_INDENT))
+    spent = f"no verdict: {runs(claim.trained, claim.reused)}, {duration(claim.seconds)}"
+    yield from _plain(wrap(spent, width, first=_INDENT))
 
 
 def _remedy(text: str, width: int, arrow: str) -> list[str]:

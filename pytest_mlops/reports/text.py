@@ -73,6 +73,19 @@ def pad(text: str, width: int) -> str:
     return text + " " * max(0, width - columns(text))
 
 
+def cut(text: str, width: int) -> str:
+    """The start of a text that is too wide, with an ellipsis.
+
+    Examples
+    --------
+    >>> cut("train(lr=0.01)", 10), cut("train()", 10)
+    ('train(l...', 'train()')
+    """
+    while columns(text) > max(3, width):
+        text = text[: -max(4, columns(text) - width + 3)] + "..."
+    return text
+
+
 def wrap(text: str, width: int, *, first: str = "", rest: str | None = None) -> list[str]:
     """Lines of at most ``width`` columns that together hold the whole text.
 
@@ -113,8 +126,8 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> [duration(s) for s in (0.0123, 4.2, 75, 8000)]
-    ['0.01 s', '4.2 s', '1 min 15 s', '2 h 13 min']
+    >>> [duration(s) for s in (0.0123, 4.2, 75, 3000, 8000)]
+    ['0.01 s', '4.2 s', '1 min 15 s', '50 min', '2 h 13 min']
     """
     if not 0 <= seconds < 1e9:
         return "?"
@@ -124,9 +137,26 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     if seconds < 3599.5:
         minutes, left = divmod(round(seconds), 60)
-        return f"{minutes} min {left} s"
+        return f"{minutes} min {left} s" if left else f"{minutes} min"
     hours, left = divmod(round(seconds / 60), 60)
-    return f"{hours} h {left} min"
+    return f"{hours} h {left} min" if left else f"{hours} h"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit.
+
+    Examples
+    --------
+    >>> [age(s) for s in (5, 200, 8000, 200_000, -3)]
+    ['just now', '3 min ago', '2 h ago', '2 days ago', 'just now']
+    """
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 2 * 86400:
+        return f"{int(seconds // 3600)} h ago"
+    return f"{int(seconds // 86400)} days ago"
 
 
 def plural(count: int, noun: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 from pytest_mlops.reports.figures import Scale, finite
-from pytest_mlops.reports.model import Claim, Gate, Part, Report, VerdictName
-from pytest_mlops.reports.text import duration, plural, printable
+from pytest_mlops.reports.model import Claim, Gate, Part, Report, Result, Session
+from pytest_mlops.reports.text import age, duration, plural, printable
 
-VERDICTS: tuple[VerdictName, ...] = ("PASS", "FAIL", "UNDECIDED")
+VERDICTS: tuple[Result, ...] = ("PASS", "FAIL", "UNDECIDED", "ERROR")
 _BAD_OUTCOMES = {"failed", "error"}
 _EXCUSED_OUTCOMES = {"xfailed", "undecided"}
+_CUT_SHORT = {2: "interrupted", 3: "ended by an internal error", 4: "ended by a usage error"}
+"""pytest's exit statuses after which gates may be missing."""
 
 
 def is_difference(claim: Claim) -> bool:
@@ -61,7 +64,7 @@ def scope(claim: Claim) -> str:
 
 def parts_line(parts: list[Part]) -> str:
     """How the parts of a wildcard claim came out."""
-    counts = Counter(part.verdict for part in parts)
+    counts = Counter[Result](part.verdict for part in parts)
     return f"{plural(len(parts), 'part')}: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
 
 
@@ -78,6 +81,58 @@ def verdicts_line(report: Report) -> str:
         if counts[verdict, known]
     ]
     return f"{plural(len(report.claims), 'claim')}: {', '.join(found)}" if found else "no claim was asked"
+
+
+def time_of(text: str) -> datetime | None:
+    """A time of the report in UTC; None where it is none.
+
+    Examples
+    --------
+    >>> time_of("2030-05-04T10:11:12Z"), time_of("yesterday")
+    (datetime.datetime(2030, 5, 4, 10, 11, 12, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def made(session: Session) -> datetime | None:
+    """When the report was written: at the session's start, or at its end; None where the report does not say."""
+    started = time_of(session.started)
+    if started is None or not session.finished:
+        return started
+    try:
+        return started + timedelta(seconds=session.seconds)
+    except (ValueError, OverflowError):
+        return None
+
+
+def made_line(session: Session, *, now: datetime | None = None) -> str:
+    """When the report was made; with ``now`` also how long ago.
+
+    Examples
+    --------
+    >>> session = Session(started="2030-05-04T10:11:12Z", seconds=60.0, python="3.12", platform="Linux")
+    >>> made_line(session, now=datetime(2030, 5, 4, 13, tzinfo=UTC))
+    'report of 2030-05-04 10:12 UTC, 2 h ago'
+    """
+    when = made(session)
+    said = printable(session.started) if when is None else f"{when:%Y-%m-%d %H:%M} UTC"
+    if when is not None and now is not None:
+        said += f", {age((now - when).total_seconds())}"
+    if not session.finished:
+        return f"session in progress since {said}, not finished"
+    cut_short = _CUT_SHORT.get(session.exit_status or 0)
+    return f"report of {said}" + (f"; the session was {cut_short}" if cut_short else "")
+
+
+UNFINISHED = (
+    "This report is replaced when the session ends. If no pytest --mlops is at work any more, it was killed: finished training "
+    "runs are kept in the store, and the same command goes on with them."
+)
+"""What a report of an unfinished session means."""
 
 
 def cost_line(report: Report) -> str:
@@ -104,7 +159,9 @@ def expected_failures(report: Report) -> set[str]:
 
 
 def is_bad(report: Report) -> bool:
-    """Whether a claim did not PASS, in a gate that is not expected to fail or only warns, or a gate failed."""
+    """Whether a claim did not PASS in a gate that is not excused, a gate failed, or gates may be missing."""
+    if not report.session.finished or report.session.exit_status in _CUT_SHORT:
+        return True
     excused = {gate.test for gate in report.gates if gate.outcome in _EXCUSED_OUTCOMES}
     return any(claim.verdict != "PASS" and claim.test not in excused for claim in report.claims) or any(
         gate.outcome in _BAD_OUTCOMES for gate in report.gates

@@ -32,6 +32,7 @@ class Assembly:
         self._command = shlex.join(["pytest", *map(without_password, command)])
         self._records: dict[str, model.GateRecord] = {}
         self._outcomes: dict[str, str] = {}
+        self._messages: list[model.Message] = []
 
     def phase(
         self, test: str, *, when: str, outcome: str, expected_failure: bool, undecided: bool = False
@@ -49,6 +50,10 @@ class Assembly:
             word = {"passed": "xpassed", "skipped": "xfailed"}.get(outcome) if expected_failure else None
             self._outcomes[test] = word or _OUTCOMES[outcome]
 
+    def note(self, message: model.Message) -> None:
+        """Take what belongs to no gate."""
+        self._messages.append(message)
+
     def add(self, record: model.GateRecord | Mapping[str, Any]) -> None:
         """Take the record of a gate, as a value or as the plain values that crossed from a worker."""
         if not isinstance(record, model.GateRecord):
@@ -60,8 +65,8 @@ class Assembly:
         """Whether no gate ran."""
         return not self._records
 
-    def report(self, *, exit_status: int | None) -> model.Report:
-        """The report of what is known so far."""
+    def report(self, *, exit_status: int | None, finished: bool = True) -> model.Report:
+        """The report of what is known so far; not ``finished`` while the session goes on."""
         records = list(self._records.values())
         for record in records:
             outcome = self._outcomes.get(record.gate.test, "error")
@@ -77,6 +82,7 @@ class Assembly:
                 precision=next((r.precision for r in records if r.precision), None),
                 command=self._command,
                 exit_status=exit_status,
+                finished=finished,
                 trained=sum(r.trained for r in records),
                 reused=sum(r.reused for r in records),
                 train_seconds=sum(r.train_seconds for r in records),
@@ -88,7 +94,7 @@ class Assembly:
             claims=[claim for r in records for claim in r.claims],
             arms=list(_unique(arm for r in records for arm in r.arms)),
             failed_runs=_distinct(run for r in records for run in r.failed_runs),
-            messages=[message for r in records for message in r.messages],
+            messages=[*self._messages, *(message for r in records for message in r.messages)],
         )
 
 

@@ -1,4 +1,4 @@
-"""The command that goes on with one gate: this session's own, for that gate alone."""
+"""Commands to type about one gate: this session's own for that gate alone, and the one that tries it out."""
 
 from __future__ import annotations
 
@@ -47,14 +47,34 @@ def going_on(args: Sequence[str], paths: Sequence[str], test: str, *, budget: st
     return shlex.join(["pytest", *map(without_password, words)])
 
 
-def of_session(config: pytest.Config, test: str, *, budget: str | None = None) -> str:
-    """The command that goes on with a test of this session, typed where this one was."""
-    invocation = config.invocation_params
-    worker = getattr(config, "workerinput", None)  # a worker of pytest-xdist has arguments of its own
-    args = list(invocation.args) if worker is None else worker["mainargv"][1:]
-    file, colons, name = test.partition("::")
-    try:
-        file = Path(os.path.relpath(config.rootpath / file, invocation.dir)).as_posix()
-    except ValueError:  # another drive
-        file = str(config.rootpath / file)
-    return going_on(args, config.option.file_or_dir or [], f"{file}{colons}{name}", budget=budget)
+class Commands:
+    """What to type next about a test of this session, where this one was typed.
+
+    Parameters
+    ----------
+    config : pytest.Config
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        worker = getattr(config, "workerinput", None)  # a worker of pytest-xdist has arguments of its own
+        self._args = list(config.invocation_params.args) if worker is None else worker["mainargv"][1:]
+        self._alone = [] if worker is None else ["-n0"]
+
+    def go_on(self, test: str, *, budget: str | None = None) -> str:
+        """The command that goes on with a test, with a budget of its own if it takes another."""
+        return going_on(self._args, self._config.option.file_or_dir or [], self._node(test), budget=budget)
+
+    def try_out(self, test: str) -> str:
+        """The command that runs the arms of a test on two batches and stops where one raises."""
+        return shlex.join(["pytest", *self._alone, "--mlops-smoke", "--pdb", self._node(test)])
+
+    def _node(self, test: str) -> str:
+        file, colons, name = test.partition("::")
+        try:
+            file = Path(
+                os.path.relpath(self._config.rootpath / file, self._config.invocation_params.dir)
+            ).as_posix()
+        except ValueError:  # another drive
+            file = str(self._config.rootpath / file)
+        return f"{file}{colons}{name}"

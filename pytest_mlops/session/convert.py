@@ -14,6 +14,7 @@ from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.claims.sentences import collapse_bound, why_stopped
 from pytest_mlops.claims.sequences import PartJudgement
+from pytest_mlops.errors import without_link
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.gates import Gate, Hearing
@@ -81,7 +82,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         line=claim.line,
         statement=claim.statement,
         kind=claim.kind,
-        verdict=verdict.value,
+        verdict="ERROR" if hearing.broken else verdict.value,
         reason=judgement.reason if judgement is not None else _why_not_judged(hearing),
         estimate=_number(part.estimate if part else None),
         margin=_limits(claim, part)[-1],
@@ -129,7 +130,9 @@ def _method(judgement: Judgement | None) -> str:
 def _why_not_judged(hearing: Hearing) -> str:
     if not hearing.asked:
         return "stated, but its truth was never asked for"
-    return hearing.error or "it was not judged"
+    if hearing.interrupted:
+        return "interrupted"
+    return without_link(hearing.error or "it was not judged")
 
 
 def _sides(part: PartJudgement | None) -> list[model.Estimate]:

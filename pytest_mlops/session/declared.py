@@ -1,32 +1,48 @@
-"""What an arm declared as data: loaded once, hashed by content, and taken apart to say later what changed."""
+"""What an arm declared as data: loaded once and hashed by content."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.errors import DataError, MlopsError
+from pytest_mlops.session.details import taken_apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Declared data, ready to train on."""
+
+    value: Any = None
+    """What ``run.data`` is."""
+    content: str = ""
+    """SHA-256 of its content."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Names and hashes of the items of what a function loaded."""
+    packages: frozenset[str] = frozenset()
+    """Packages that the loader names."""
 
 
 class DeclaredData:
     """The data of all arms; what a function loaded is loaded once."""
 
     def __init__(self) -> None:
-        self._loaded: dict[Callable[[], Any], tuple[Any, str]] = {}
+        self._loaded: dict[Callable[[], Any], tuple[Any, str, dict[str, str]]] = {}
 
-    def ready(self, declared: Any) -> tuple[Any, str, frozenset[str]]:
-        """What ``run.data`` is, the hash of its content, and the packages that its loader names."""
+    def ready(self, declared: Any) -> Data:
+        """The data of one arm."""
         if declared is None:
-            return None, "", frozenset()
+            return Data()
         if not callable(declared):
-            return declared, fingerprint.content_of(_contents(declared), name="data"), frozenset()
+            return Data(value=declared, content=fingerprint.content_of(_contents(declared), name="data"))
         if declared not in self._loaded:
             self._loaded[declared] = _load(declared)
-        value, content = self._loaded[declared]
-        return value, content, fingerprint.fingerprint(declared).packages
+        value, content, parts = self._loaded[declared]
+        packages = fingerprint.fingerprint(declared).packages
+        return Data(value=value, content=content, parts=parts, packages=packages)
 
 
 def _contents(declared: Any) -> Any:
@@ -38,24 +54,7 @@ def _contents(declared: Any) -> Any:
     return [_contents(item) for item in declared]
 
 
-def parts_of(declared: Any, content: str) -> dict[str, str]:
-    """Names and hashes of what was declared, to say later which of them changed."""
-    if declared is None:
-        return {}
-    if callable(declared):
-        return {f"{fingerprint.describe(declared)}()": content}
-    if isinstance(declared, Path):
-        return fingerprint.path_parts(declared)
-    items = declared.values() if isinstance(declared, dict) else declared
-    return {name: part for item in items for name, part in parts_of(item, content).items()}
-
-
-def short_hash(text: str) -> str:
-    """Enough of a hash to tell two versions of one thing apart."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _load(declared: Callable[[], Any]) -> tuple[Any, str]:
+def _load(declared: Callable[[], Any]) -> tuple[Any, str, dict[str, str]]:
     name = fingerprint.describe(declared)
     try:
         value = declared()
@@ -63,4 +62,4 @@ def _load(declared: Callable[[], Any]) -> tuple[Any, str]:
         raise
     except Exception as error:
         raise DataError(f"using(data={name}): {name}() raised {type(error).__name__}: {error}") from error
-    return value, fingerprint.content_of(value, name=f"{name}()")
+    return (value, *taken_apart(value, f"{name}()"))

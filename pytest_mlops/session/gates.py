@@ -24,7 +24,8 @@ class Hearing:
     test: SequentialTest | None = None
     judgement: Judgement | None = None
     error: str | None = None
-    """Why it could not be judged: the first line of what was raised."""
+    """What was raised instead of a judgement, as pytest shows it."""
+    interrupted: bool = False
     go_on: str | None = None
     """How to go on with what was interrupted or stopped at the budget."""
     warnings: list[str] = field(default_factory=list)
@@ -41,6 +42,11 @@ class Hearing:
         if not self.asked:
             return None
         return self.judgement.verdict if self.judgement is not None else Verdict.UNDECIDED
+
+    @property
+    def broken(self) -> bool:
+        """Whether an error kept it from a verdict; an interruption is none, nor is a claim that nobody asked."""
+        return self.judgement is None and self.error is not None and not self.interrupted
 
 
 @dataclass(kw_only=True)
@@ -68,6 +74,6 @@ class Gate:
     def asked(self, *, since: int = 0) -> list[Asked]:
         """Its claims for the guard."""
         return [
-            Asked(statement=h.claim.statement, line=h.claim.line, verdict=h.verdict)
+            Asked(statement=h.claim.statement, line=h.claim.line, verdict=h.verdict, broken=h.broken)
             for h in self.hearings[since:]
         ]

@@ -12,6 +12,7 @@ from pytest_mlops.claims.ports import Store
 from pytest_mlops.claims.why import few_changed
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, Record, RunKey, RunResult
+from pytest_mlops.reports.text import plural
 
 if TYPE_CHECKING:
     from pytest_mlops.store.sql import SqlStore
@@ -58,6 +59,7 @@ class Keeping:
     _store: Store | None = None
     _unsaved: dict[str, tuple[RunKey, RunResult, Details]] = field(default_factory=dict)
     _again_at: float = 0.0
+    _is_closed: bool = False
 
     @property
     def store(self) -> Store:
@@ -115,16 +117,19 @@ class Keeping:
             self._pause(error)
             return result
 
-    def close(self) -> None:
-        """Write what is left, and close the store."""
-        if self._store is None:
-            return
+    def close(self) -> str | None:
+        """Write what is left, and close the store; a sentence about what could not be written. Closing twice is no error."""
+        if self._store is None or self._is_closed:
+            return None
+        self._is_closed = True
         try:
             self._save()
         except StoreError as error:
-            self.tell(f"{len(self._unsaved)} training runs of this session are lost: {error}")
+            count = len(self._unsaved)
+            return f"{plural(count, 'training run')} of this session {'is' if count == 1 else 'are'} lost: {error}"
         finally:
             self._store.close()
+        return None
 
     def holds(self, run: RunResult) -> bool:
         """Whether all that a run noted is as it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ class Bill:
     saved_seconds: float = 0.0
     spent_seconds: float = 0.0
     """Wall time, all that goes with training included."""
+    waited_seconds: float = 0.0
+    """Until other sessions had trained what was wanted."""
     refused: Prepared | None = None
     """The arm whose next run the budget did not allow."""
     messages: list[str] = field(default_factory=list)
@@ -114,7 +117,7 @@ class Laboratory:
             If the device is not there, the data cannot be read or a value cannot be keyed.
         """
         self.look_again()
-        return prepare(arm, settings, self._data, anywhere=anywhere)
+        return prepare(arm, settings, self._data, anywhere=anywhere, root=self.root)
 
     def expected(self, prepared: Prepared) -> float | None:
         """Seconds that one run of the arm is expected to take; None if nothing like it is known."""
@@ -227,6 +230,7 @@ class Laboratory:
         pause, longest = _POLL_SECONDS
         while isinstance(answer := self._try(wanted, bill), str):
             time.sleep(pause)
+            bill.waited_seconds += pause
             pause = min(longest, 1.5 * pause)
         return answer
 
@@ -247,7 +251,9 @@ class Laboratory:
             return again
         experiment = prepared.key.digest
         if experiment not in self._reasons:
-            self._reasons[experiment] = why(key, prepared.details, self.keeping.store.kin(key))
+            kin = self.keeping.store.kin(key)
+            below = f"{self.root}{os.sep}" if self.root is not None else ""
+            self._reasons[experiment] = why(key, prepared.details, kin, below=below)
         return self._reasons[experiment]
 
     @contextmanager
@@ -279,8 +285,8 @@ class Laboratory:
             failure=Failure(kind="lost", message=f"the machine lost it twice: {reason}"),
         )
 
-    def close(self) -> None:
-        """Give up what is pending and close the store."""
+    def close(self) -> str | None:
+        """Give up what is pending and close the store; which training runs are lost, if any."""
         if self._executor is not None:
             self._executor.close()
-        self.keeping.close()
+        return self.keeping.close()

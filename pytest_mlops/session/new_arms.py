@@ -17,7 +17,6 @@ from pytest_mlops.session.smoke import LATER
 from pytest_mlops.training.smoke import LONGEST, Trouble
 
 _WHERE = "in a smoke run (two batches of each loader), before anything was paid"
-_OFF = "If training would go well, switch such runs off: smoke = off (@pytest.mark.mlops(smoke='off'), --mlops-smoke=off)."
 _SHORT = frozenset({"loader", "smoke"})
 """What a function asks its run for if its smoke run is short. Any other smoke run is a whole training run, thrown away."""
 
@@ -43,10 +42,17 @@ class NewArms:
         self._say = say
         self._known: dict[str, Returned | Trouble | None] = {}
 
-    def smoke(self, hearing: Hearing) -> None:
+    def smoke(self, hearing: Hearing, *, try_out: str) -> None:
         """Smoke the new arms of a claim, all of them before the first one trains.
 
         What is no certain mistake is a warning, and training goes on.
+
+        Parameters
+        ----------
+        hearing : Hearing
+            Of the claim.
+        try_out : str
+            The command that stops where an arm raises.
 
         Raises
         ------
@@ -62,13 +68,14 @@ class NewArms:
         for prepared, is_new in zip(hearing.prepared, new, strict=True):
             found = self._found(prepared, hearing.bill) if is_new else self._stored(prepared)
             if isinstance(found, Trouble):
-                self._judge(prepared, found, hearing)
+                self._judge(prepared, found, hearing, try_out)
             elif found is not None:
                 returned[prepared.arm] = found
         try:
             doubt = check_names(hearing.claim, returned)
         except (MetricError, NotBuiltError) as error:
-            error.add_note(f"Found {_WHERE}. {_OFF}")
+            left_out = any(found.shortened for found in returned.values())
+            error.add_note(f"Found {_WHERE}.{_off(left_out)}")
             raise
         if doubt is not None:
             self._warn(f"{doubt} {LATER}", hearing)
@@ -93,7 +100,7 @@ class NewArms:
         found = self._laboratory.finished(prepared)
         return None if found is None else Returned(names=tuple(found.metrics), yes_no=found.yes_no)
 
-    def _judge(self, prepared: Prepared, trouble: Trouble, hearing: Hearing) -> None:
+    def _judge(self, prepared: Prepared, trouble: Trouble, hearing: Hearing, try_out: str) -> None:
         """Refuse an arm that cannot run; warn of one that may."""
         label, failure = prepared.arm.label, trouble.failure
         if not trouble.certain:
@@ -102,9 +109,9 @@ class NewArms:
                 hearing,
             )
             return
-        seed = smoke_seed(prepared)
         error = SmokeError(
-            f"{label} cannot run: {failure.message}\n  Found {_WHERE}; its seed was {seed}. {_OFF}"
+            f"{label} cannot run: {failure.message}\n  Found {_WHERE}; its seed was {smoke_seed(prepared)}."
+            f"{_off(trouble.shortened)}\n  To stop where it raises: {try_out}"
         )
         if "File " in failure.traceback:  # what we refuse after the function has no line of the user's
             error.add_note(failure.traceback.rstrip())
@@ -115,6 +122,16 @@ class NewArms:
     def _warn(self, text: str, hearing: Hearing) -> None:
         self._say(printable(f"smoke: {text}"))
         hearing.warnings.append(text)
+
+
+def _off(left_out: bool) -> str:
+    """The way out where the smoke run itself may be to blame, because it left something out."""
+    if not left_out:
+        return ""
+    return (
+        " If all batches would mend it, switch such runs off: smoke = off (@pytest.mark.mlops(smoke='off'), "
+        "--mlops-smoke=off)."
+    )
 
 
 def _course(found: Returned | Trouble | None) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training, parameters_key
 from pytest_mlops.claims.seeds import SEEDS, block
 from pytest_mlops.records import Details, RunKey, RunSpec
-from pytest_mlops.session.declared import DeclaredData, parts_of, short_hash
+from pytest_mlops.session.declared import DeclaredData
+from pytest_mlops.session.details import code_parts, data_parts
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
 
@@ -41,7 +43,9 @@ class Prepared:
         return replace(self.key, seed=self.seeds[index])
 
 
-def prepare(arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywhere: bool) -> Prepared:
+def prepare(
+    arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywhere: bool, root: Path | None
+) -> Prepared:
     """Resolve an arm's device, data and key; see :meth:`pytest_mlops.session.laboratory.Laboratory.prepare`."""
     source = arm.source
     assert isinstance(source, Training)
@@ -51,10 +55,10 @@ def prepare(arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywher
         settings.deterministic == "auto" and place.device == "cpu"
     )
     code = fingerprint.fingerprint(source.function)
-    data, content, packages = data_of_arms.ready(arm.uses.data)
+    data = data_of_arms.ready(arm.uses.data)
     described = {
         **environment(place, threads=settings.threads, deterministic=deterministic),
-        "packages": fingerprint.versions(code.packages | packages | {"numpy", "torch"}),
+        "packages": fingerprint.versions(code.packages | data.packages | {"numpy", "torch"}),
         "protocol": PROTOCOL,
     }
     function = source.function
@@ -62,7 +66,7 @@ def prepare(arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywher
         function=f"{getattr(function, '__module__', '?')}:{arm.function_name}",
         code=code.digest,
         parameters=parameters_key(source),
-        data=content,
+        data=data.content,
         environment=json.dumps(described, sort_keys=True),
         seed=0,
     )
@@ -73,12 +77,12 @@ def prepare(arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywher
         place=place,
         deterministic=deterministic,
         threads=settings.threads,
-        data=data,
-        root_data=content,
+        data=data.value,
+        root_data=data.content,
         details=Details(
             label=arm.label,
-            code={name: short_hash(text) for name, text in code.reached},
-            data=parts_of(arm.uses.data, content),
+            code=code_parts(code.reached, root),
+            data=data_parts(arm.uses.data, data.parts),
         ),
     )
 

@@ -14,12 +14,15 @@ import msgspec
 import pytest
 
 from pytest_mlops.errors import GuardError, ReportError
-from pytest_mlops.reports.files import write
-from pytest_mlops.reports.model import GateRecord, Report
+from pytest_mlops.reports.files import read, write
+from pytest_mlops.reports.model import GateRecord, Message, Report
 from pytest_mlops.reports.terminal import summary
 from pytest_mlops.reports.wording import is_bad
 from pytest_mlops.session.assembly import Assembly
 from pytest_mlops.session.session import Session
+
+LOST = "mlops_lost"
+"""Where a worker of pytest-xdist leaves for the main process what its store could not write."""
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
@@ -64,7 +67,7 @@ class Reporting:
         unfinished = self._session.end()
         if unfinished is not None:
             self._assembly.add(unfinished)
-        if self._assembly.empty:
+        if self._assembly.empty and not self._replaced():
             return
         self._report = self._assembly.report(exit_status=int(exitstatus))
         if not exitstatus and is_bad(
@@ -75,6 +78,20 @@ class Reporting:
             write(self._report, self._folder)
         except ReportError as error:
             self._trouble = str(error)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker of pytest-xdist ended: what its store could not write is to be known."""
+        lost = getattr(node, "workeroutput", {}).get(LOST)
+        if lost is not None:
+            self._assembly.note(Message(level="error", text=lost))
+
+    def _replaced(self) -> bool:
+        """Whether the last report made room for one of this session, of which no gate ended."""
+        try:
+            return not read(self._folder / "report.json").session.finished
+        except ReportError:
+            return False
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -99,6 +116,29 @@ class Reporting:
             terminalreporter.write_line(text, **markup)
         if self._trouble:
             terminalreporter.write_line(self._trouble, red=True)
+
+
+def mark_begun(config: pytest.Config, folder: Path) -> str | None:
+    """Replace the last report by one that says that a session goes on: it would look current if this one were killed.
+
+    Parameters
+    ----------
+    config : pytest.Config
+    folder : Path
+        Of the report.
+
+    Returns
+    -------
+    str or None
+        Why it could not be written.
+    """
+    worker = getattr(config, "workerinput", None)
+    args = config.invocation_params.args if worker is None else worker["mainargv"][1:]
+    try:
+        write(Assembly(args).report(exit_status=None, finished=False), folder)
+    except ReportError as error:
+        return str(error)
+    return None
 
 
 def _can_encode(text: str, terminal: pytest.TerminalReporter) -> bool:
@@ -212,7 +252,11 @@ def refuse_green(item: pytest.Item, report: pytest.TestReport, session: Session)
     elif (marks and not any(_is_strict(item, mark) for mark in marks)) or session.is_expected_failure():
         return
     else:
-        verdicts = ", ".join(str(asked.verdict) for asked in gate.asked() if asked.verdict is not None)
+        verdicts = ", ".join(
+            "ERROR" if asked.broken else str(asked.verdict)
+            for asked in gate.asked()
+            if asked.verdict is not None
+        )
         objection = (
             f"strict xfail expects a FAIL, and got {verdicts or 'no verdict'}: a gate that is undecided or broke has "
             "not shown that the claim is false."

@@ -19,15 +19,16 @@ from pytest_mlops.errors import ClaimError, DataError, MlopsError, SettingError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.progress import claim_line, price_lines, progress_line
 from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
+from pytest_mlops.session.command import Commands
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.preparing import Prepared
-from pytest_mlops.session.price import Price, price
+from pytest_mlops.session.price import Price
 from pytest_mlops.session.smoke import Smoke
+from pytest_mlops.session.telling import Telling
 from pytest_mlops.settings import Settings, time_text
 from pytest_mlops.stats import SequentialTest
 
@@ -53,8 +54,8 @@ class Session:
         Takes one plain line for every finished pair.
     smoke : Smoke, optional
         Hears the claims of a session that only tries the arms out.
-    go_on : callable
-        From the node id of a gate, and a budget if it takes another, to the command that goes on with it.
+    commands : Commands
+        What to type to go on with a gate, or to try it out.
     """
 
     def __init__(
@@ -63,9 +64,9 @@ class Session:
         laboratory: Laboratory,
         progress: Callable[[str], None],
         smoke: Smoke | None = None,
-        go_on: Callable[..., str],
+        commands: Commands,
     ) -> None:
-        self._go_on = go_on
+        self._commands = commands
         self._laboratory = laboratory
         self._progress = progress
         self.smoke = smoke
@@ -108,15 +109,15 @@ class Session:
         """Whether a strict xfail has what it expects: a FAIL, and nothing undecided."""
         return self.gate is not None and accepts_expected_failure(self.gate.asked())
 
-    def evidence(self) -> list[str]:
-        """Evidence of every claim of the gate that was asked and did not PASS."""
+    def evidence(self, *, beside: str = "") -> list[str]:
+        """Evidence of every claim of the gate that did not PASS; one that broke with the text ``beside`` it has said all."""
         if self.gate is None or self.smoke is not None:
             return []
         record = convert.gate_record(self.gate)
         return [
             evidence(claim, failed_runs=record.failed_runs)
-            for claim in record.claims
-            if claim.verdict != "PASS"
+            for claim, hearing in zip(record.claims, self.gate.hearings, strict=True)
+            if claim.verdict != "PASS" and not (hearing.broken and hearing.error == beside)
         ]
 
     def end(self) -> GateRecord | None:
@@ -126,9 +127,9 @@ class Session:
             return None
         return convert.gate_record(gate)
 
-    def close(self) -> None:
-        """Close store and executor."""
-        self._laboratory.close()
+    def close(self) -> str | None:
+        """Close store and executor; what was lost, if anything. Closing twice is no error."""
+        return self._laboratory.close()
 
     # --- claims, for arms
 
@@ -161,9 +162,9 @@ class Session:
                 self._hear(hearing, self.gate) if self.smoke is None else self.smoke.hear(claim, self.gate)
             )
         except KeyboardInterrupt:
-            hearing.error = "interrupted"
+            hearing.interrupted = True
             hearing.judgement = _judged_so_far(hearing, self.gate.settings)
-            hearing.go_on = f"Finished training runs are kept. Go on: {self._go_on(self.gate.test)}"
+            hearing.go_on = f"Finished training runs are kept. Go on: {self._commands.go_on(self.gate.test)}"
             raise
         except BaseException as error:
             hearing.error = str(error)
@@ -178,58 +179,44 @@ class Session:
         if most < settings.min_seeds:
             raise SettingError(
                 f"{claim.statement}: using(seeds=...) names {most} seeds, but no look comes before min_seeds = "
-                f"{settings.min_seeds}. "
-                "Name more seeds or lower min_seeds."
+                f"{settings.min_seeds}. Name more seeds, or lower min_seeds (--mlops-min-seeds={max(most, 2)}, or "
+                f"@pytest.mark.mlops(min_seeds={max(most, 2)}))."
             )
         test = design(settings.alpha, settings.power, settings.min_seeds, min(most, settings.max_seeds))
         hearing.test = test
+        started = time.perf_counter()
         sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
+        ready_in = time.perf_counter() - started
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
         hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
         if settings.smoke == "auto":
-            self._new_arms.smoke(hearing)
+            self._new_arms.smoke(hearing, try_out=self._commands.try_out(gate.test))
         limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
-        if hearing.prepared:
-            self._progress(claim_line(gate=gate.test, statement=claim.statement))
         judged = partial(judge, claim, outcomes, test, **_options(settings))
-        priced = False
+        telling = Telling(
+            laboratory=self._laboratory,
+            say=self._progress,
+            claim=claim,
+            test=test,
+            arms=hearing.prepared,
+            most=limit,
+        )
+        telling.begins(gate.test, ready_in=ready_in)
         for pair in range(limit):
-            before = (time.perf_counter(), hearing.bill.trained)
-            self._next_pair(sources, outcomes, hearing, settings)
+            with telling.measured(hearing.bill, pair):
+                self._next_pair(sources, outcomes, hearing, settings)
             if hearing.bill.refused is not None:
-                rest = price(self._laboratory, hearing.prepared, test, done=pair, most=limit)
-                hearing.go_on = self._go_on_after_budget(gate, rest)
+                hearing.go_on = self._go_on_after_budget(gate, telling.rest(pair))
                 reason = self._budget_reached(hearing.bill.refused, settings)
                 return judged(run_out=reason)
             judgement = judged()
-            if any(isinstance(source, Prepared) for source in sources.values()):
-                took = time.perf_counter() - before[0]
-                reused = hearing.bill.trained == before[1]
-                self._progress(_line(claim, judgement, outcomes, test, seconds=took, reused=reused))
-                if judgement.open and not (priced or reused):
-                    priced = True
-                    rest = price(self._laboratory, hearing.prepared, test, done=pair + 1, most=limit)
-                    self._say_price(rest, pair=pair + 1, took=took, one_arm=len(claim.arms) == 1)
+            telling.pair(judgement, outcomes)
             if judgement.open and pair + 1 == limit:
                 judgement = judged(run_out=f"the recorded results end after {limit} training runs")
             if not judgement.open:
                 self._check_unchanged(claim, outcomes)
                 return judgement
         raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
-
-    def _say_price(self, rest: Price, *, pair: int, took: float, one_arm: bool) -> None:
-        if rest.runs[-1]:
-            lines = price_lines(
-                pair=pair,
-                took=took,
-                runs=rest.runs,
-                seconds=rest.seconds,
-                on_gpu=rest.on_gpu,
-                left=self._laboratory.budget.left,
-                one_arm=one_arm,
-            )
-            for line in lines:
-                self._progress(line)
 
     def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
         left, expected = self._laboratory.budget.left, self._laboratory.expected(refused)
@@ -243,7 +230,7 @@ class Session:
     def _go_on_after_budget(self, gate: Gate, rest: Price) -> str:
         """The command whose budget is enough for all that may be left."""
         enough = max(rest.seconds[-1] * _ROOM, gate.settings.budget_seconds)
-        command = self._go_on(gate.test, budget=time_text(enough))
+        command = self._commands.go_on(gate.test, budget=time_text(enough))
         return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
 
     def _check_unchanged(self, claim: Claim, outcomes: Mapping[Arm, list[RunResult]]) -> None:
@@ -311,34 +298,3 @@ def _judged_so_far(hearing: Hearing, settings: Settings) -> Judgement | None:
         judgement = judge(hearing.claim, outcomes, hearing.test, run_out="interrupted", **_options(settings))
         return judgement if judgement.ended is Ended.RUN_OUT else None
     return None
-
-
-def _line(
-    claim: Claim,
-    judgement: Judgement,
-    outcomes: Mapping[Arm, list[RunResult]],
-    test: SequentialTest,
-    *,
-    seconds: float,
-    reused: bool,
-) -> str:
-    """The progress line of the pair that has just been finished."""
-    pair = max(map(len, outcomes.values()))
-    part = judgement.deciding
-    looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
-    known = part is not None and len(part.contrasts) == pair
-    contrasts = part.contrasts if part is not None and known else ()
-    values: list[float | str | None] = []
-    for side in part.sides if part is not None else claim.difference.terms:
-        results = outcomes[side.arm]
-        values.append(results[-1].metrics.get(side.metric) if len(results) == pair else "not trained")
-    return progress_line(
-        pair=pair,
-        max_pairs=int(test.looks[-1]),
-        values=values,
-        estimate=sum(contrasts) / len(contrasts) if contrasts else None,
-        t=part.decision.statistic if part is not None and known and pair > 1 else None,
-        needed=looks.get(pair),
-        seconds=seconds,
-        reused=reused,
-    )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Failure, RunKey
+from pytest_mlops.records import Failure, Record, RunKey
 from pytest_mlops.store.rows import curves_of, failure_of, key_of
-from pytest_mlops.store.schema import artifacts, metrics, objects, runs
+from pytest_mlops.store.schema import artifacts, details, metrics, objects, runs
 from pytest_mlops.store.sql import SqlStore
 
 SHORT = 10
@@ -43,6 +43,12 @@ class Whole:
     messages: tuple[str, ...]
     artifacts: Sequence[tuple[str, int, bool]]
     """Name, size in bytes, and whether it is still kept."""
+    record: Record = field(default_factory=Record)
+    """What it turned out to depend on."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Functions, classes, constants and modules behind ``RunKey.code``, with the starts of their hashes."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Files or values behind ``RunKey.data``, with the starts of their hashes."""
 
 
 def finished(
@@ -117,7 +123,15 @@ def by_id(store: SqlStore, start: str) -> tuple[Finished, Whole]:
             .where(artifacts.c.run == row.number)
             .order_by(artifacts.c.name)
         )
+        digests = (row.record, row.code, row.data)
+        contents = {
+            one.digest: json.loads(one.content)
+            for one in connection.execute(sa.select(details).where(details.c.digest.in_(digests)))
+        }
         whole = Whole(
+            record=Record(**contents.get(row.record, {})),
+            code=contents.get(row.code, {}),
+            data=contents.get(row.data, {}),
             curves=curves_of(row),
             output=row.output,
             messages=tuple(json.loads(row.messages)),

@@ -54,6 +54,8 @@ class Trouble:
     failure: Failure
     certain: bool
     """Whether training would go wrong as well."""
+    shortened: bool
+    """Whether anything was left out before: only then the smoke run itself may be to blame."""
     output: str
     """What the function printed, warned and logged."""
     seconds: float
@@ -104,9 +106,12 @@ def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trou
             raise
         except BaseException as error:  # noqa: BLE001 - sys.exit and pytest's outcomes too
             failure = explain(error)
-            certain = run is None or not run._passes.shortened or _no_batch_can_mend(error)
+            shortened = run is not None and run._passes.shortened
+            certain = not shortened or _no_batch_can_mend(error)
     seconds = time.perf_counter() - started
-    return Trouble(failure=failure, certain=certain, output=recorder.text(), seconds=seconds)
+    return Trouble(
+        failure=failure, certain=certain, shortened=shortened, output=recorder.text(), seconds=seconds
+    )
 
 
 def _no_batch_can_mend(error: BaseException) -> bool:

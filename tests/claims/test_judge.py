@@ -1,6 +1,7 @@
 """The judge: the same finished runs give the same judgement, whoever trained them and in whatever order."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -150,6 +151,19 @@ def test_a_failed_run_is_never_a_fail_even_where_the_evidence_is_bad():
 def test_results_that_run_out_are_undecided_never_fail():
     judgement = verdict_of(candidate["auc"] > baseline["auc"], LOSS[:4], BASE[:4], run_out="the results end")
     assert (judgement.verdict, judgement.ended) == (Verdict.UNDECIDED, Ended.RUN_OUT)
+
+
+@pytest.mark.parametrize(("wanted", "says"), [(0.003, "max_seeds=* "), (0.0001, "500 at the most")])
+def test_the_remedy_of_too_few_seeds_names_the_option(wanted, says):
+    noise = np.resize([-0.01, 0.01], 12)
+    judgement = verdict_of(
+        candidate["auc"] > baseline["auc"], BASE[:12] + noise + wanted, BASE[:12], run_out="they end"
+    )
+    if says == "500 at the most":
+        assert "(max_seeds takes 500 at the most)" in judgement.remedy
+        return
+    found = re.search(r"needs about (\d+) seeds \((.*)\)\. What", judgement.remedy)
+    assert found[2] == f"--mlops-max-seeds={found[1]}, or @pytest.mark.mlops(max_seeds={found[1]})"
 
 
 # --- no variance, identical runs

@@ -85,6 +85,39 @@ def test_what_changed_is_named(old, details, says):
     assert why(KEY, DETAILS, [(relative(**old), details)]) == says
 
 
+def path(name, content):
+    return {"path": name, "content": content}
+
+
+def test_a_file_behind_a_parameter_or_constant_is_named():
+    new = json.dumps(
+        {"conf": json.dumps(path("conf/net.yaml", "new")), "more": json.dumps([path("a", "1"), 2])}
+    )
+    old = json.dumps(
+        {"conf": json.dumps(path("conf/net.yaml", "old")), "more": json.dumps([path("a", "1"), 2])}
+    )
+    key = replace(KEY, parameters=new)
+    assert why(key, DETAILS, [(relative(parameters=old), DETAILS)]) == "conf/net.yaml changed (conf)"
+    other = json.dumps(
+        {"conf": json.dumps(path("conf/old.yaml", "x")), "more": json.dumps([path("a", "1"), 2])}
+    )
+    assert why(key, DETAILS, [(relative(parameters=other), DETAILS)]) == "conf was 'conf/old.yaml'"
+    constant = {"net:CONF": "1", "conf/net.yaml (net:CONF)": "1"}
+    now = replace(DETAILS, code=constant)
+    before = replace(DETAILS, code=dict.fromkeys(constant, "0"))
+    assert why(KEY, now, [(relative(code="c0"), before)]) == "conf/net.yaml changed (CONF)"
+    both = [(relative(code="c0", parameters=old), before)]
+    assert why(key, now, both) == "conf/net.yaml changed (CONF, conf)"
+
+
+def test_what_a_loader_returned_is_named_by_its_item():
+    now = Details(data={"load()[0]": "1", "load()[1]": "1"})
+    before = Details(data={"load()[0]": "1", "load()[1]": "0"})
+    assert why(KEY, now, [(relative(data="d0"), before)]) == "load()[1] changed"
+    whole = why(KEY, Details(data={"load()": "1"}), [(relative(data="d0"), Details(data={"load()": "0"}))])
+    assert whole == "what load() returned changed"
+
+
 def test_the_nearest_relative_speaks():
     far = (relative(code="c0", environment=environment(device="cuda")), code(net="0"))
     near = (relative(environment=environment(threads="1")), DETAILS)

@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 
 from pytest_mlops._optional import installed
 from pytest_mlops.cli import cli
-from pytest_mlops.records import Details, Failure, RunKey
+from pytest_mlops.records import Details, Failure, Record, RunKey
 from pytest_mlops.reports.text import columns
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_result
@@ -211,3 +213,77 @@ def test_the_projects_own_store_is_found_as_pytest_finds_it(tmp_path, monkeypatc
     assert run("path").stdout.strip() == str(tmp_path / ".mlops" / "store.sqlite")
     (tmp_path / "pytest.ini").write_text(f"[pytest]\nmlops_store = sqlite:///{tmp_path}/other.sqlite\n")
     assert run("path").stdout.strip() == str(tmp_path / "other.sqlite")
+
+
+def test_list_is_the_listing(filled):
+    assert run("--store", filled, "list").stdout == run("--store", filled).stdout
+    assert run("--store", filled, "list", "--limit", 1).stdout == run("--store", filled, "--limit", 1).stdout
+    assert run("--store", filled, "list", "--failed").stdout == run("--store", filled, "--failed").stdout
+
+
+def test_what_a_run_read_is_shown_and_cut(open_store, tmp_path):
+    store = open_store()
+    files = {f"conf/{number:02}.yaml": f"{number:064x}" for number in range(12)}
+    result = a_result(KEY, record=Record(files=files, modules={"net.py": "b" * 64}))
+    key = replace(KEY, data="d" * 64)
+    result = replace(result, key=key.digest)
+    store.put(key, result, details=Details(code={"net:CONF": "c" * 16}, data={"load()[1]": "e" * 16}))
+    store.close()
+    url = f"sqlite:///{tmp_path}/runs.sqlite"
+    output = run("--store", url, "show", result.id).stdout
+    for part in (
+        "load()[1]",
+        "d" * 16,
+        "e" * 16,
+        "net.py",
+        "b" * 16,
+        "net:CONF",
+        "conf/09.yaml",
+        "... and 2 more: --all",
+    ):
+        assert part in output
+    assert "conf/11.yaml" not in output
+    assert "conf/11.yaml" in run("--store", url, "show", "--all", result.id).stdout
+
+
+def test_parameters_are_exported_as_numbers(open_store, tmp_path):
+    store = open_store()
+    path = '{"path": "conf/net.yaml", "content": "ab"}'
+    for lr, mode in (("0.1", '"adam"'), ("1", "[1, 2]")):
+        key = replace(KEY, parameters=json.dumps({"lr": lr, "mode": mode, "conf": path, "ema": "true"}))
+        store.put(key, a_result(key, metrics={"auc": 0.5}))
+    store.close()
+    url = f"sqlite:///{tmp_path}/runs.sqlite"
+    run("--store", url, "export", tmp_path / "long.csv")
+    rows = list(csv.DictReader((tmp_path / "long.csv").read_text(encoding="utf-8").splitlines()))
+    assert json.loads(rows[0]["parameters"]) == {
+        "lr": 0.1,
+        "mode": "adam",
+        "conf": "conf/net.yaml",
+        "ema": True,
+    }
+    run("--store", url, "export", "--wide", tmp_path / "wide.csv")
+    rows = list(csv.DictReader((tmp_path / "wide.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["param.lr"] for row in rows] == ["0.1", "1"]
+    assert [row["param.mode"] for row in rows] == ["adam", "[1, 2]"]
+    if installed("pyarrow"):
+        import pyarrow.parquet
+
+        run("--store", url, "export", "--wide", tmp_path / "wide.parquet")
+        table = pyarrow.parquet.read_table(tmp_path / "wide.parquet").to_pydict()
+        assert table["param.lr"] == [0.1, 1.0]
+        assert table["param.ema"] == [True, True]
+        assert table["param.mode"] == ["adam", "[1, 2]"]
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(filled, tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m pytest_mlops.cli runs --store {filled} | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

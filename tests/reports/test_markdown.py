@@ -62,6 +62,8 @@ def test_any_report_keeps_its_table_and_its_folds(any_report, data) -> None:
 MARKDOWN = """\
 ### ❌ pytest-mlops: 3 claims: 1 PASS, 1 FAIL, 1 UNDECIDED
 
+<sub>report of 2030-05-04 10:12 UTC</sub>
+
 | Verdict | Claim | Estimate | Interval | Margin | n | p | Training runs |
 | :-- | :-- | --: | :-- | --: | --: | --: | :-- |
 | ✅&nbsp;PASS | `candidate["auc"] > baseline["auc"] + 0.005`<br><sub>c1: `tests/test_gates.py::test_label_smoothing_helps` line 14</sub> | +0.0143 | `·0····┃··├──────●─────┤·`<br>[+0.0081,&nbsp;+0.0205] | 0.0050 | 7&nbsp;of&nbsp;30 | 0.012 | 8 trained, 6 reused, 41 s |

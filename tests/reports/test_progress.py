@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mlops.reports.progress import claim_line, progress_line
+from pytest_mlops.reports.progress import apart_line, claim_line, progress_line
+from pytest_mlops.reports.text import columns
 
 number = st.none() | st.floats()
 
@@ -51,8 +52,8 @@ statistic = st.none() | st.floats(-9e9, 9e9) | st.sampled_from([float("inf"), fl
 bound = st.none() | st.floats(0, 999) | st.just(float("inf"))
 
 
-@given(number, number, statistic, bound, st.floats(0, 999_999), st.booleans(), st.integers(1, 30))
-def test_every_line_fits_eighty_columns(value, estimate, t, needed, seconds, reused, pair) -> None:
+@given(number, number, statistic, bound, st.floats(0, 999_999), st.booleans(), st.integers(1, 30), st.text())
+def test_every_line_fits_eighty_columns(value, estimate, t, needed, seconds, reused, pair, part) -> None:
     line = _line(
         values=[value, value],
         estimate=estimate,
@@ -61,9 +62,10 @@ def test_every_line_fits_eighty_columns(value, estimate, t, needed, seconds, reu
         seconds=seconds,
         reused=reused,
         pair=pair,
+        part=part,
     )
-    assert len(line) <= 80
-    assert line.isprintable()
+    assert columns(line) <= 80
+    assert len(line.splitlines()) == 1
 
 
 @given(st.text())
@@ -71,3 +73,16 @@ def test_hostile_names_make_one_printable_line(name: str) -> None:
     line = claim_line(gate=name, statement=name)
     assert all(c.isprintable() or c.isspace() for c in line)
     assert len(line.splitlines()) == 1
+
+
+def test_the_part_of_a_wildcard_claim_is_named() -> None:
+    assert _line(part="siteB").startswith("  pair  5/30  siteB  0.9012 vs 0.9155  mean")
+    long = _line(part="site/" * 30)
+    assert "  site/" in long
+    assert "..." in long
+    assert len(long) <= 80
+
+
+def test_time_apart_from_training_is_said_where_it_is_long() -> None:
+    assert apart_line(starting=0.9, waiting=0.0) is None
+    assert apart_line(starting=3.2, waiting=0.4) == "      apart from training: 3.2 s start-up"

@@ -50,7 +50,7 @@ def test_terminal_sequences_vanish() -> None:
 
 
 def test_durations_read_naturally() -> None:
-    cases = {0: "0.00 s", 9.96: "10 s", 59.97: "1 min 0 s", 3599.7: "1 h 0 min", float("nan"): "?", -1: "?"}
+    cases = {0: "0.00 s", 9.96: "10 s", 59.97: "1 min", 3599.7: "1 h", float("nan"): "?", -1: "?"}
     assert {seconds: duration(seconds) for seconds in cases} == cases
 
 

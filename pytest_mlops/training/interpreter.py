@@ -33,19 +33,23 @@ _TIMER_ROOM = 0.05
 
 
 def interpreter() -> Restore:
-    """Put back numbers of ``decimal``, clocks, built-in names, hooks, timers, the garbage collector, the file mask.
+    """Put back numbers of ``decimal``, hooks, timers, the garbage collector, the file mask, limits.
 
-    A clock that the run replaced, or a timer that it left behind, would otherwise decide over the runs after it.
+    A timer that the run left behind, or a mask of files, would otherwise decide over the runs after it.
     """
-    restores = [
-        _decimal(),
-        *map(_names, (time, builtins)),
-        *_attributes(),
-        *_settings(),
-        _tracing(),
-        _umask(),
-    ]
-    restores += [_timer(), _timezone(), _denormals(), _open_files()]
+    restores = [_decimal(), *_attributes(), *_settings(), _tracing(), _umask(), _timer(), _timezone()]
+    restores += [_denormals(), _open_files()]
+
+    def restore() -> None:
+        for one in restores:
+            one()
+
+    return restore
+
+
+def names_of_python() -> Restore:
+    """Put back clocks and built-in functions that the run replaced; all else that is put back needs them."""
+    restores = [_names(time), _names(builtins)]
 
     def restore() -> None:
         for one in restores:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_mlops._optional import installed, need
-from pytest_mlops.training.interpreter import interpreter
+from pytest_mlops.training.interpreter import interpreter, names_of_python
 from pytest_mlops.training.streams import global_generators_kept, seed_global_generators
 
 Restore = Callable[[], object]
@@ -58,6 +58,9 @@ def isolated(*, seed: int, device: str, threads: int, deterministic: bool) -> It
         if torch is not None:
             stack.callback(_put_back, _torch_flags(torch), "the settings of torch", messages)
             _set_torch(torch, device=device, threads=threads, deterministic=deterministic)
+        stack.callback(
+            _put_back, names_of_python(), "the names of Python", messages
+        )  # first: the others need them
         # argparse in a training function shall not read the command line of pytest
         sys.argv = sys.argv[:1]
         seed_global_generators(seed)

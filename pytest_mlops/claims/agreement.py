@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, refused_rate
@@ -51,6 +51,7 @@ def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
     for part in parts:
         refuse_rates(claim, part, yes_no)
         _check_every_run(part, outcomes, usable)
+        _refuse_overflow(claim, part, outcomes, usable)
         _refuse_cycles(claim, part, outcomes, usable)
         _refuse_rates_as_numbers(claim, part, outcomes, usable)
     _check_wildcards(claim, parts, outcomes, usable)
@@ -60,11 +61,14 @@ def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
 def _refuse_equal_randomness(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
     """A function that seeds the generators alike under two seeds trains one run under many names."""
     for arm in claim.arms:
-        for first, second in pairwise(outcomes[arm][:usable]):
-            alike = [call for call in first.reseeded if call in second.reseeded]
+        first: dict[str, int] = {}
+        for index, result in enumerate(outcomes[arm][:usable]):
+            alike = [call for call in result.reseeded if first.setdefault(call, index) != index]
             if alike:
+                one, other = (seed_of(outcomes[arm], place) for place in (first[alike[0]], index))
+                where = "under every seed" if index == 1 else f"under {one} and under {other}"
                 raise RunError(
-                    f"{arm.label} calls {alike[0]} under every seed, so that its training runs share their randomness and "
+                    f"{arm.label} calls {alike[0]} {where}, so that its training runs share their randomness and "
                     "say nothing of new seeds.\n  Delete the call (the generators are seeded with run.seed before the function "
                     "starts), or seed with run.seed. For a fixed split use run.split, or numpy.random.default_rng(0)."
                 )
@@ -140,6 +144,18 @@ def _check_every_run(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], us
                 )
     for term in part.terms:
         check_metric(term, list(outcomes[term.arm][0].metrics))
+
+
+def _refuse_overflow(
+    claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int
+) -> None:
+    """Finite numbers may have an infinite difference."""
+    for index in range(usable):
+        if not math.isfinite(sum(t.weight * outcomes[t.arm][index].metrics[t.metric] for t in part.terms)):
+            raise MetricError(
+                f"{claim.statement}: the numbers under {seed_of(outcomes[claim.arms[0]], index)} are too large for a difference. "
+                "Return them in another unit."
+            )
 
 
 def _refuse_rates_as_numbers(

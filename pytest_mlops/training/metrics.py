@@ -158,6 +158,13 @@ def _unwrap(value: Any, named: str) -> Any:
         return _item(value.detach(), named)
     if numpy is not None and isinstance(value, numpy.generic | numpy.ndarray):
         _check_zero_dimensional(value, value.shape, named)
+        if isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(
+            value
+        ):  # its item() is 0.0, or what lies below
+            raise MetricError(
+                f"{named} is masked: nothing was left to compute it from. Return math.nan where it has no value, so that "
+                "the training run fails, or leave such cases out before"
+            )
         if value.dtype.kind not in "biufOV":
             raise MetricError(f"{named} is {_show(value)}, not a real number{_advice(value)}")
         item = value.item() if value.dtype.kind in "biuO" or value.dtype.itemsize <= 8 else value[()]

@@ -298,6 +298,24 @@ def test_a_function_that_seeds_with_the_seed_of_the_run_is_judged():
     assert judge(candidate["auc"] > baseline["auc"], {candidate: own, baseline: runs(BASE)}, TEST).passed
 
 
+def test_a_function_that_seeds_alike_under_some_seeds_is_refused():
+    fifths = seeded(
+        [
+            replace(run, reseeded=(f"numpy.random.seed({seed % 5})",))
+            for seed, run in enumerate(runs(GAIN[:6]))
+        ]
+    )
+    claim = candidate["auc"] > baseline["auc"]
+    with pytest.raises(RunError, match=r"numpy.random.seed\(0\) under seed 0 and under seed 5, so"):
+        judge(claim, {candidate: fifths, baseline: runs(BASE[:6])}, TEST)
+
+
+def test_numbers_whose_difference_is_infinite_are_an_error():
+    far = {candidate: runs([1.7e308, 1.0]), baseline: runs([-1.7e308, 0.0])}
+    with pytest.raises(MetricError, match="under place 0 of its results are too large for a difference"):
+        judge(candidate["auc"] > baseline["auc"], far, TEST)
+
+
 def seeded(results):
     return [replace(run, seed=seed) for seed, run in enumerate(results)]
 

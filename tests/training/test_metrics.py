@@ -225,3 +225,12 @@ def test_each_problem_is_told():
     found = read_metrics({"a": None, "b": 1.0, "c": "x"})
     assert found.values == {"b": 1.0}
     assert len(found.problems) == 2
+
+
+@pytest.mark.parametrize(
+    "masked", [np.ma.masked, np.ma.array(0.5, mask=True), np.ma.array([1.0], mask=[True]).mean()]
+)
+def test_a_masked_number_is_no_metric(masked):
+    # Its item() is 0.0: a perfect loss.
+    assert "is masked" in read_metrics({"loss": masked}).problems[0]
+    assert read_metrics({"loss": np.ma.array(0.5)}).values == {"loss": 0.5}

@@ -6,11 +6,12 @@ import copy
 import math
 import os
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import TextIO
 
 from pytest_mlops.records import Failure, Record, RunResult, RunSpec
 from pytest_mlops.training.data import protected
-from pytest_mlops.training.failures import explain
+from pytest_mlops.training.failures import explain, interruption, signal_handlers
 from pytest_mlops.training.isolation import isolated
 from pytest_mlops.training.meter import Meter
 from pytest_mlops.training.metrics import Metrics, read_metrics
@@ -58,20 +59,20 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
 
     Raises
     ------
-    KeyboardInterrupt
-        The only thing that a run may raise; global state is restored before.
+    BaseException
+        Only what interrupts it from outside: KeyboardInterrupt, and what a handler of a signal raises, such as the one of
+        pytest-timeout. Global state is restored before.
     """
-    outcome = _Outcome()
+    outcome, handlers = _Outcome(), signal_handlers()
     messages: list[str] = []
     with captured(echo) as recorder, noting(spec.root, paths_in(spec.data)) as notes:
         try:
             with isolated(
                 seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
             ) as messages:
-                _train(spec, outcome)
-        except KeyboardInterrupt:
-            raise
+                _train(spec, outcome, handlers)
         except BaseException as error:  # noqa: BLE001 - e.g. a device that is not there
+            _let_through(error, handlers)
             outcome.failure = outcome.failure or explain(error)
     record = Record(modules=notes.modules(), files=notes.files()) if notes is not None else Record()
     if notes is not None and notes.carried():
@@ -79,7 +80,13 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
     return _result(spec, outcome, recorder.text(), messages, record)
 
 
-def _train(spec: RunSpec, outcome: _Outcome) -> None:
+def _let_through(error: BaseException, handlers: frozenset[CodeType]) -> None:
+    cause = interruption(error, handlers)
+    if cause is not None:
+        raise cause
+
+
+def _train(spec: RunSpec, outcome: _Outcome, handlers: frozenset[CodeType]) -> None:
     """Call the function; fill ``outcome`` with all that it left, also when it fails half-way."""
     meter = Meter(spec.device)
     run = Run(spec)
@@ -97,9 +104,8 @@ def _train(spec: RunSpec, outcome: _Outcome) -> None:
                     os._exit(0)
                 meter.stop()
             outcome.metrics = read_metrics(returned)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - all of them are results
+    except BaseException as error:  # noqa: BLE001 - all others are results
+        _let_through(error, handlers)
         outcome.failure = explain(error)
     else:
         outcome.failure = _judge(outcome.metrics)

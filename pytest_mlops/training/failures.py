@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from pytest_mlops.errors import DataError, MlopsError
@@ -35,6 +37,35 @@ def explain(error: BaseException) -> Failure:
         )
     kind = "out of memory" if _is_out_of_memory(error) else "error"
     return Failure(kind=kind, message=_one_line(_message(error)), traceback=text)
+
+
+def signal_handlers() -> frozenset[CodeType]:
+    """Code of the functions that handle signals now; a training run that starts later may be interrupted by them."""
+    found = set()
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        code = getattr(getattr(handler, "func", handler), "__code__", None)
+        if isinstance(code, CodeType):
+            found.add(code)
+    return frozenset(found)
+
+
+def interruption(error: BaseException, handlers: frozenset[CodeType]) -> BaseException | None:
+    """What interrupted the training function from outside, if it was that, or its consequence, which it raised.
+
+    ``Ctrl-C``, or an exception of a signal handler, such as the one of pytest-timeout: no result of the training.
+    """
+    todo, seen = [error], set()
+    while todo:
+        one = todo.pop()
+        seen.add(id(one))
+        frames = [frame.f_code for frame, _ in traceback.walk_tb(one.__traceback__)]
+        if isinstance(one, KeyboardInterrupt) or not handlers.isdisjoint(frames):
+            return one
+        todo += [
+            other for other in (one.__cause__, one.__context__) if other is not None and id(other) not in seen
+        ]
+    return None
 
 
 def _code(error: SystemExit) -> str:

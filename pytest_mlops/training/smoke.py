@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_mlops.errors import MetricError, MlopsError
 from pytest_mlops.records import Failure, Returned, RunSpec
 from pytest_mlops.training.data import protected
-from pytest_mlops.training.failures import explain
+from pytest_mlops.training.failures import explain, interruption, signal_handlers
 from pytest_mlops.training.isolation import isolated
 from pytest_mlops.training.loader import Enough
 from pytest_mlops.training.metrics import read_metrics
@@ -89,11 +89,11 @@ def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trou
 
     Raises
     ------
-    KeyboardInterrupt
-        The only thing that goes through.
+    BaseException
+        Only what interrupts it from outside: KeyboardInterrupt, and what a handler of a signal raises.
     """
     started = time.perf_counter()
-    run = None
+    run, handlers = None, signal_handlers()
     with captured() as recorder:
         try:
             with _prepared(spec) as run:
@@ -102,9 +102,10 @@ def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trou
                 return _call(run, spec)
         except Enough:
             return None
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # noqa: BLE001 - sys.exit and pytest's outcomes too
+            cause = interruption(error, handlers)
+            if cause is not None:
+                raise cause from None
             failure = explain(error)
             shortened = run is not None and run._passes.shortened
             certain = not shortened or _no_batch_can_mend(error)

@@ -847,3 +847,40 @@ def test_unknown_place_is_a_setting_error():
 
     with pytest.raises(SettingError, match="this machine has cpu"):
         resolve_place("cuda:77", "auto")
+
+
+# --- interruptions
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_a_handler_of_a_signal_raises_is_no_result_of_the_training(train, wrapped):
+    # As pytest-timeout does: the time of one test must not become a failed training run in the store.
+    def out_of_time(number, frame):
+        pytest.fail("Timeout (>5.0s) from pytest-timeout.")
+
+    def long(run):
+        try:
+            signal.raise_signal(signal.SIGALRM)
+        except BaseException as error:
+            if not wrapped:
+                raise
+            raise RuntimeError("a worker died") from error
+
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    try:
+        with pytest.raises(pytest.fail.Exception, match="Timeout"):
+            train(long)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_what_a_handler_of_the_function_raises_is_its_failure(train):
+    def out_of_time(number, frame):
+        raise TimeoutError("too slow")
+
+    def long(run):
+        signal.signal(signal.SIGALRM, out_of_time)
+        signal.raise_signal(signal.SIGALRM)
+
+    assert train(long).failure.message == "TimeoutError: too slow"

@@ -13,9 +13,11 @@ import pytest
 
 from pytest_mlops.errors import GuardError, MlopsError, SettingError
 from pytest_mlops.session import HOW_TO_RUN, SESSION
-from pytest_mlops.settings import OPTIONS, Option, Settings, resolve, size_of
+from pytest_mlops.settings import OPTIONS, Option, Settings, resolve
 
 if TYPE_CHECKING:
+    import argparse
+
     from pytest_mlops.session.session import Session
 
 pytest_plugins = ["pytest_mlops.fixtures"]
@@ -24,6 +26,7 @@ FIXTURES = frozenset({"arm"})
 """A test that uses one of these is a gate."""
 
 _SMOKE = "--mlops-smoke"
+_MOST_FILLED = 100_000
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
 _PUT_BACK: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
@@ -49,6 +52,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         dest="mlops_smoke_only",
         help="try gates out: run each arm once, on two batches of every loader, uncaptured; nothing is stored, no verdict",
+    )
+    group.addoption(
+        "--mlops-plan",
+        action="store_true",
+        help="say what each claim will cost and can decide, from the store and a pilot of three pairs; no verdict",
+    )
+    group.addoption(
+        "--mlops-fill",
+        type=int,
+        metavar="SEEDS",
+        help="train the arms that claims compare with ahead, so many seeds of each, within the budget; no verdict",
+    )
+    group.addoption(
+        "--mlops-aa",
+        action="store_true",
+        help="judge each arm against itself, on max_seeds training runs: the noise floor and the false alarms; no verdict",
     )
     for option in OPTIONS:
         described = f"{option.help} (default: {option.written_default})".replace("%", "%%")
@@ -78,8 +97,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Watch imports from the first conftest on: what trains is what was imported, whatever is saved later."""
     options = early_config.known_args_namespace
-    if options.mlops or options.mlops_smoke_only:
+    if options.mlops or _instead(options):
         _watch(early_config)
+
+
+def _instead(options: argparse.Namespace) -> list[str]:
+    """What this session does instead of judging claims."""
+    asked = {
+        _SMOKE: options.mlops_smoke_only,
+        "--mlops-plan": options.mlops_plan,
+        "--mlops-fill": options.mlops_fill is not None,
+        "--mlops-aa": options.mlops_aa,
+    }
+    return [flag for flag, given in asked.items() if given]
+
+
+def _check_fill(config: pytest.Config) -> None:
+    seeds = config.option.mlops_fill
+    if not 1 <= seeds <= _MOST_FILLED:
+        raise pytest.UsageError(f"--mlops-fill={seeds}: expected a number of seeds from 1 to {_MOST_FILLED}.")
+    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            "--mlops-fill trains when all claims are known, in one process: run it without -n."
+        )
 
 
 def _watch(config: pytest.Config) -> None:
@@ -91,7 +131,12 @@ def _watch(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; under ``--mlops`` start the session."""
-    config.option.mlops = config.option.mlops or config.option.mlops_smoke_only
+    instead = _instead(config.option)
+    config.option.mlops = config.option.mlops or bool(instead)
+    if len(instead) > 1:
+        raise pytest.UsageError(f"{' and '.join(instead)}: a session does one of them.")
+    if config.option.mlops_fill is not None:
+        _check_fill(config)
     words = ", ".join(f"{option.name}={option.default!r}" for option in OPTIONS if not option.of_session)
     config.addinivalue_line(
         "markers",
@@ -107,7 +152,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if not config.stash.get(_WATCHED, False):
         _watch(config)
-    config.stash[SESSION] = session = _start(config, settings)
+    from pytest_mlops.session.start import start
+
+    config.stash[SESSION] = session = start(config, settings)
     config.add_cleanup(partial(_close, session, line_writer(config)))
     if not _only_shows(config):
         from pytest_mlops.session.signals import sigterm_as_interrupt
@@ -141,11 +188,12 @@ def _close(session: Session, tell: Callable[[str], None]) -> None:
 
 
 def _reporting(config: pytest.Config, session: Session, settings: Settings) -> object:
-    from pytest_mlops.session.reporting import Reporting
-    from pytest_mlops.session.smoke import SmokeReporting
+    if session.instead is not None:
+        from pytest_mlops.session.hearer import HearerReporting
 
-    if session.smoke is not None:
-        return SmokeReporting()
+        return HearerReporting(session.instead)
+    from pytest_mlops.session.reporting import Reporting
+
     return Reporting(config, session, config.rootpath / settings.report)
 
 
@@ -167,49 +215,6 @@ def _configured(config: pytest.Config, option: Option) -> object:
         raise SettingError(
             f"{option.ini} in the configuration: {error}. Expected {option.expected or option.choices}."
         ) from None
-
-
-def _start(config: pytest.Config, settings: Settings) -> Session:
-    from pytest_mlops.executors.inline import InlineExecutor
-    from pytest_mlops.fingerprint import Tree
-    from pytest_mlops.session.budget import Budget
-    from pytest_mlops.session.command import Commands
-    from pytest_mlops.session.keeping import Keeping, open_sqlite
-    from pytest_mlops.session.laboratory import Laboratory
-    from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
-    from pytest_mlops.session.session import Session
-    from pytest_mlops.session.smoke import Smoke
-
-    tell = line_writer(config)
-    tree = Tree(config.rootpath)
-    workers = getattr(config, "workerinput", {})  # of pytest-xdist: all of them are one session
-    keeping = Keeping(
-        open_store=lambda: open_sqlite(
-            settings.store,
-            config.rootpath,
-            session=workers.get("testrunuid"),
-            keep=size_of(settings.keep),
-        ),
-        rerun=settings.rerun,
-        changed=lambda record: tree.changed(record.modules, record.files),
-        retry_failed=settings.retry_failed,
-        tell=tell,
-    )
-    laboratory = Laboratory(
-        keeping=keeping,
-        open_executor=lambda: InlineExecutor(echo=live_output(config)),
-        tell=tell,
-        root=config.rootpath,
-        look_again=tree.look_again,
-        budget=Budget(seconds=settings.budget_seconds),
-    )
-    smoke = Smoke(laboratory=laboratory, say=tell, uncaptured=lambda: capture_suspended(config))
-    return Session(
-        laboratory=laboratory,
-        progress=tell,
-        smoke=smoke if config.option.mlops_smoke_only else None,
-        commands=Commands(config),
-    )
 
 
 # --- gates
@@ -342,7 +347,7 @@ def _guard(objection: str | None) -> None:
 
 def _mark_begun(config: pytest.Config, session: Session, settings: Settings) -> None:
     """At the first gate the last report gives way to one that says that this session is not finished."""
-    if session.smoke is not None or _only_shows(config) or config.stash.get(_BEGUN, False):
+    if session.instead is not None or _only_shows(config) or config.stash.get(_BEGUN, False):
         return
     from pytest_mlops.session.reporting import line_writer, mark_begun
 
@@ -364,7 +369,7 @@ def _watched(session: Session) -> Generator[None, object, object]:
                 error.add_note(note)
         if isinstance(error, MlopsError):
             without_our_frames(error)
-        if session.smoke is not None:
+        if session.instead is not None:
             users_frames_only(error)
         raise
 
@@ -380,8 +385,8 @@ def pytest_runtest_makereport(
         return report
     from pytest_mlops.session.reporting import properties, refuse_green, to_plain
 
-    if session.smoke is not None:
-        _smoked(session, item, call, report)
+    if session.instead is not None:
+        _not_judged(session, item, call, report)
         return report
     refuse_green(item, report, session)
     if report.failed and call.when == "call" and call.excinfo is not None:
@@ -407,14 +412,14 @@ def pytest_report_teststatus(
     return "undecided", "u", ("UNDECIDED", {"yellow": True})
 
 
-def _smoked(
+def _not_judged(
     session: Session, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> None:
-    from pytest_mlops.session.smoke import ignore_xfail
+    from pytest_mlops.session.hearer import FOUND, ignore_xfail
 
-    assert session.smoke is not None
+    assert session.instead is not None
     if session.gate is not None and (session.gate.is_gate or session.gate.hearings):
         ignore_xfail(item, call, report)
-        report.mlops_smoked = session.smoke.ran()  # type: ignore[attr-defined]  # travels from xdist workers
+        setattr(report, FOUND, session.instead.found())  # travels from xdist workers with the report
     if call.when == "teardown":
         session.end()

@@ -31,8 +31,8 @@ class Ended(StrEnum):
     """A training run before the deciding look failed; no seed is dropped in silence."""
     RUN_OUT = "run out"
     """No further pair can be had: recorded results end. An interruption is no stop."""
-    SMOKED = "smoked"
-    """Nothing was judged: the arms ran once in a smoke run."""
+    NOT_JUDGED = "not judged"
+    """The session judges no claim: it tries arms out, or plans."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,9 @@ class Judgement:
         return self.verdict == Verdict.PASS
 
     @property
-    def smoked(self) -> bool:
-        """Whether there is no verdict because the session only tries the arms out."""
-        return self.ended is Ended.SMOKED
+    def not_judged(self) -> bool:
+        """Whether there is no verdict because the session judges no claim."""
+        return self.ended is Ended.NOT_JUDGED
 
     @property
     def open(self) -> bool:
@@ -196,8 +196,8 @@ def _combine(
 
 
 def no_verdict() -> Judgement:
-    """What a claim gets whose arms only ran in smoke runs."""
-    return Judgement(verdict=Verdict.UNDECIDED, ended=Ended.SMOKED, reason="smoke: no verdict", n=0)
+    """What a claim gets in a session that judges none."""
+    return Judgement(verdict=Verdict.UNDECIDED, ended=Ended.NOT_JUDGED, reason="no verdict", n=0)
 
 
 def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -14,7 +14,7 @@ from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.records import RunResult
-from pytest_mlops.reports.plans import ArmAgainstItself
+from pytest_mlops.reports.plans import ArmAgainstItself, aa_lines
 from pytest_mlops.reports.text import duration, printable
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
@@ -80,6 +80,10 @@ class AgainstItself:
 
     def finish(self) -> None:
         """Nothing is left to do after the last test."""
+
+    def lines(self, found: Sequence[object], *, width: int) -> list[str]:
+        """The noise floor and the false alarms of each arm and metric."""
+        return aa_lines(msgspec.convert(list(found), list[ArmAgainstItself]), width=width)
 
     def found(self) -> list[object]:
         """What is known of each arm, as plain values."""

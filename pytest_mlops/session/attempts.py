@@ -34,6 +34,15 @@ class Attempt:
     base: str
     """Merge base since which attempts are counted; empty where there is no git."""
 
+    def remark(self, alpha: float) -> str:
+        """What the others mean for this one."""
+        since = f" since the merge base {self.base[:10]}" if self.base else ""
+        chance = 1 - (1 - alpha) ** self.number
+        return (
+            f"attempt {self.number} at this claim{since}, each with other code, parameters or options: of so many attempts "
+            f"without any gain one passes by chance with a probability of up to {chance:.0%}"
+        )
+
 
 @dataclass(kw_only=True)
 class Attempts:

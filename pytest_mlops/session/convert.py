@@ -109,7 +109,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         contrasts=[_number(contrast) for contrast in part.contrasts] if part else [],
         seeds=_seeds(hearing),
         parts=_parts(judgement, most),
-        remarks=list(_remarks(claim, judgement)),
+        remarks=[*_remarks(claim, judgement), *hearing.remarks],
     )
 
 

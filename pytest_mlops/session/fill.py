@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -11,7 +11,7 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.seeds import block
-from pytest_mlops.reports.plans import FilledArm
+from pytest_mlops.reports.plans import FilledArm, fill_lines
 from pytest_mlops.reports.text import duration, printable
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
@@ -67,6 +67,11 @@ class Fill:
             self._rows.append(
                 FilledArm(label=arm.arm.label, seeds=len(arm.seeds), finished=len(arm.seeds) - missing)
             )
+
+    def lines(self, found: Sequence[object], *, width: int) -> list[str]:
+        """What is finished of each arm."""
+        del width
+        return fill_lines(msgspec.convert(list(found), list[FilledArm]))
 
     def found(self) -> list[object]:
         """The arms with what is finished of them, as plain values."""

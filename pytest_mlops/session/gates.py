@@ -28,6 +28,8 @@ class Hearing:
     interrupted: bool = False
     go_on: str | None = None
     """How to go on with what was interrupted or stopped at the budget."""
+    remarks: list[str] = field(default_factory=list)
+    """What its row of the report says beside the verdict."""
     warnings: list[str] = field(default_factory=list)
     """What the user should know of it, beside the verdict."""
     bill: Bill = field(default_factory=Bill)

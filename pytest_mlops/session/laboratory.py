@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.records import Failure, Returned, RunKey, RunResult
 from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.session.declared import DeclaredData
+from pytest_mlops.session.fresh import Fresh
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.session.preparing import Prepared, prepare, smoke_seed, spec_of
 from pytest_mlops.settings import Settings
@@ -22,6 +24,8 @@ from pytest_mlops.training.smoke import Trouble, smoke_quietly
 
 LOST_RETRIES = 1
 """How often a run that the machine lost is tried again."""
+
+_COST = "its cost is measured anew in every session"
 
 _POLL_SECONDS = (0.02, 1.0)
 """First and longest pause while another session trains."""
@@ -88,6 +92,8 @@ class Laboratory:
     _known: dict[str, RunResult] = field(default_factory=dict)
     _data: DeclaredData = field(default_factory=DeclaredData)
     _reasons: dict[str, str] = field(default_factory=dict)
+    fresh: Fresh = field(default_factory=Fresh)
+    """What this process trained itself."""
 
     def __post_init__(self) -> None:
         self._durations = Durations(look_up=lambda function: self.keeping.store.past(function))
@@ -183,6 +189,31 @@ class Laboratory:
         self.keeping.news.clear()
         return runs
 
+    def train_again(self, prepared: Prepared, index: int, bill: Bill) -> RunResult | None:
+        """A run that is trained now, whatever the store has; None where the budget does not allow it.
+
+        It is kept where the store has none of its key, and is for this moment only elsewhere.
+        """
+        key = prepared.key_at(index)
+        if self.keeping.known(key) is None:
+            answer = self._try((prepared, index), bill)
+            trained = self.fresh.newest(key)
+            if answer is None or trained is not None:
+                return None if answer is None else trained
+        if not self.budget.allows(self.expected(prepared)):
+            bill.refused = prepared
+            return None
+        with tempfile.TemporaryDirectory(prefix="mlops-cost-") as folder, self._paid(bill):
+            self.executor.submit(replace(spec_of(prepared, index), artifacts=Path(folder), root=self.root))
+            (ending,) = self.executor.wait()
+        if isinstance(ending.outcome, Lost):
+            return _lost(key, f"once: {ending.outcome.reason}")
+        bill.trained += 1
+        bill.train_seconds += ending.outcome.metrics.get("seconds", 0.0)
+        bill.why.setdefault((prepared.arm.label, _COST), []).append(key.seed)
+        self.fresh.add(key, ending.outcome)
+        return ending.outcome
+
     def changed(self, runs: Sequence[RunResult]) -> list[str]:
         """Paths that the runs noted and that are not as they were, looked up again."""
         self.look_again()
@@ -274,19 +305,24 @@ class Laboratory:
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if not isinstance(ending.outcome, Lost):
+                self.fresh.add(key, ending.outcome)
                 return self.keeping.keep(key, ending.outcome, replace(prepared.details, why=said))
             reason = ending.outcome.reason
         # No result of the training: not stored, so that the next session tries again.
         self.keeping.release(key)
-        return RunResult(
-            key=key.digest,
-            seed=key.seed,
-            metrics={},
-            failure=Failure(kind="lost", message=f"the machine lost it twice: {reason}"),
-        )
+        return _lost(key, f"twice: {reason}")
 
     def close(self) -> str | None:
         """Give up what is pending and close the store; which training runs are lost, if any."""
         if self._executor is not None:
             self._executor.close()
         return self.keeping.close()
+
+
+def _lost(key: RunKey, reason: str) -> RunResult:
+    return RunResult(
+        key=key.digest,
+        seed=key.seed,
+        metrics={},
+        failure=Failure(kind="lost", message=f"the machine lost it {reason}"),
+    )

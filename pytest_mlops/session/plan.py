@@ -15,7 +15,7 @@ from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.series import series_of
 from pytest_mlops.records import RunResult
-from pytest_mlops.reports.plans import PlannedClaim, Truth
+from pytest_mlops.reports.plans import PlannedClaim, Truth, plan_lines
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
@@ -64,6 +64,13 @@ class Plan:
         outcomes, trouble = self._pilot(claim, sources, bill)
         self._rows.append(self._planned(claim, gate, sources, outcomes, bill, trouble))
         return no_verdict()
+
+    def finish(self) -> None:
+        """Nothing is left to do after the last test."""
+
+    def lines(self, found: Sequence[object], *, width: int) -> list[str]:
+        """A block a claim, and what all of them cost."""
+        return plan_lines(msgspec.convert(list(found), list[PlannedClaim]), width=width)
 
     def found(self) -> list[object]:
         """The plans so far, as plain values."""

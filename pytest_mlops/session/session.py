@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from functools import lru_cache, partial
-from typing import TypedDict
 
-from pytest_mlops.claims.arms import Arm, Arms
+from pytest_mlops.claims.arms import Arms
 from pytest_mlops.claims.claim import Claim, user_frame
-from pytest_mlops.claims.failures import claims_failure
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
-from pytest_mlops.claims.judge import Ended, Judgement, judge
-from pytest_mlops.claims.names import check_names
-from pytest_mlops.claims.recording import Recording
-from pytest_mlops.errors import ClaimError, DataError, MlopsError, SettingError
-from pytest_mlops.records import Returned, RunResult
+from pytest_mlops.claims.judge import Judgement
+from pytest_mlops.errors import ClaimError
 from pytest_mlops.reports.evidence import evidence
 from pytest_mlops.reports.model import GateRecord
-from pytest_mlops.reports.text import duration
 from pytest_mlops.session import convert
-from pytest_mlops.session.command import Commands
-from pytest_mlops.session.gates import Gate, Hearing
+from pytest_mlops.session.deciding import Deciding
+from pytest_mlops.session.gates import Gate
+from pytest_mlops.session.hearer import Hearer
 from pytest_mlops.session.laboratory import Laboratory
-from pytest_mlops.session.new_arms import NewArms
-from pytest_mlops.session.preparing import Prepared
-from pytest_mlops.session.price import Price
-from pytest_mlops.session.smoke import Smoke
-from pytest_mlops.session.telling import Telling
-from pytest_mlops.settings import Settings, time_text
-from pytest_mlops.stats import SequentialTest
-
-
-@lru_cache(maxsize=64)
-def design(alpha: float, power: float, min_seeds: int, max_seeds: int) -> SequentialTest:
-    """The sequential test of these options; boundaries are computed once."""
-    return SequentialTest(alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds)
-
-
-_ROOM = 1.1
-"""Room in a budget that is proposed: training runs do not all take equally long."""
+from pytest_mlops.settings import Settings
 
 
 class Session:
@@ -50,27 +26,16 @@ class Session:
     ----------
     laboratory : Laboratory
         Gets training runs.
-    progress : callable
-        Takes one plain line for every finished pair.
-    smoke : Smoke, optional
-        Hears the claims of a session that only tries the arms out.
-    commands : Commands
-        What to type to go on with a gate, or to try it out.
+    deciding : Deciding
+        Trains what a claim needs, and has it judged.
+    instead : Hearer, optional
+        Hears the claims of a session that judges none.
     """
 
-    def __init__(
-        self,
-        *,
-        laboratory: Laboratory,
-        progress: Callable[[str], None],
-        smoke: Smoke | None = None,
-        commands: Commands,
-    ) -> None:
-        self._commands = commands
+    def __init__(self, *, laboratory: Laboratory, deciding: Deciding, instead: Hearer | None = None) -> None:
         self._laboratory = laboratory
-        self._progress = progress
-        self.smoke = smoke
-        self._new_arms = NewArms(laboratory=laboratory, say=progress)
+        self._deciding = deciding
+        self.instead = instead
         self.arms = Arms(self)
         self.gate: Gate | None = None
 
@@ -96,7 +61,7 @@ class Session:
         asked = gate.asked(since=0 if all_claims else gate.guarded)
         gate.guarded = len(gate.hearings)
         is_gate = gate.is_gate and not final
-        if self.smoke is not None:  # no verdict, so nothing to guard but that claims are stated and asked
+        if self.instead is not None:  # no verdict, so nothing to guard but that claims are stated and asked
             asked, is_gate = [one for one in asked if one.verdict is None], is_gate and not gate.hearings
         return objection(asked, is_gate=is_gate)
 
@@ -111,7 +76,7 @@ class Session:
 
     def evidence(self, *, beside: str = "") -> list[str]:
         """Evidence of every claim of the gate that did not PASS; one that broke with the text ``beside`` it has said all."""
-        if self.gate is None or self.smoke is not None:
+        if self.gate is None or self.instead is not None:
             return []
         record = convert.gate_record(self.gate)
         return [
@@ -123,7 +88,7 @@ class Session:
     def end(self) -> GateRecord | None:
         """The test is over: what it adds to the report; None if it is no gate and made no claim."""
         gate, self.gate = self.gate, None
-        if gate is None or self.smoke is not None or not (gate.is_gate or gate.hearings):
+        if gate is None or self.instead is not None or not (gate.is_gate or gate.hearings):
             return None
         return convert.gate_record(gate)
 
@@ -158,13 +123,16 @@ class Session:
         hearing.asked = True
         started = time.perf_counter()
         try:
-            hearing.judgement = (
-                self._hear(hearing, self.gate) if self.smoke is None else self.smoke.hear(claim, self.gate)
-            )
+            if self.instead is None:
+                hearing.judgement = self._deciding.decide(hearing, self.gate)
+            else:
+                hearing.judgement = self.instead.hear(claim, self.gate)
         except KeyboardInterrupt:
             hearing.interrupted = True
-            hearing.judgement = _judged_so_far(hearing, self.gate.settings)
-            hearing.go_on = f"Finished training runs are kept. Go on: {self._commands.go_on(self.gate.test)}"
+            hearing.judgement = self._deciding.judged_so_far(hearing, self.gate.settings)
+            hearing.go_on = (
+                f"Finished training runs are kept. Go on: {self._deciding.commands.go_on(self.gate.test)}"
+            )
             raise
         except BaseException as error:
             hearing.error = str(error)
@@ -172,129 +140,3 @@ class Session:
         finally:
             hearing.seconds += time.perf_counter() - started
         return hearing.judgement
-
-    def _hear(self, hearing: Hearing, gate: Gate) -> Judgement:
-        claim, settings = hearing.claim, gate.settings
-        most = len(claim.seeds) if claim.seeds is not None else settings.max_seeds
-        if most < settings.min_seeds:
-            raise SettingError(
-                f"{claim.statement}: using(seeds=...) names {most} seeds, but no look comes before min_seeds = "
-                f"{settings.min_seeds}. Name more seeds, or lower min_seeds (--mlops-min-seeds={max(most, 2)}, or "
-                f"@pytest.mark.mlops(min_seeds={max(most, 2)}))."
-            )
-        test = design(settings.alpha, settings.power, settings.min_seeds, min(most, settings.max_seeds))
-        hearing.test = test
-        started = time.perf_counter()
-        sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
-        ready_in = time.perf_counter() - started
-        outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
-        hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
-        if settings.smoke == "auto":
-            self._new_arms.smoke(hearing, try_out=self._commands.try_out(gate.test))
-        limit = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
-        judged = partial(judge, claim, outcomes, test, **_options(settings))
-        telling = Telling(
-            laboratory=self._laboratory,
-            say=self._progress,
-            claim=claim,
-            test=test,
-            arms=hearing.prepared,
-            most=limit,
-        )
-        telling.begins(gate.test, ready_in=ready_in)
-        for pair in range(limit):
-            with telling.measured(hearing.bill, pair):
-                self._next_pair(sources, outcomes, hearing, settings)
-            if hearing.bill.refused is not None:
-                hearing.go_on = self._go_on_after_budget(gate, telling.rest(pair))
-                reason = self._budget_reached(hearing.bill.refused, settings)
-                return judged(run_out=reason)
-            judgement = judged()
-            telling.pair(judgement, outcomes)
-            if judgement.open and pair + 1 == limit:
-                judgement = judged(run_out=f"the recorded results end after {limit} training runs")
-            if not judgement.open:
-                self._check_unchanged(claim, outcomes)
-                return judgement
-        raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
-
-    def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
-        left, expected = self._laboratory.budget.left, self._laboratory.expected(refused)
-        if left <= 0 or expected is None:
-            return f"the budget of {settings.budget} is spent"
-        return (
-            f"{duration(left)} are left of the budget of {settings.budget}, and a training run of "
-            f"{refused.arm.label} takes about {duration(expected)}"
-        )
-
-    def _go_on_after_budget(self, gate: Gate, rest: Price) -> str:
-        """The command whose budget is enough for all that may be left."""
-        enough = max(rest.seconds[-1] * _ROOM, gate.settings.budget_seconds)
-        command = self._commands.go_on(gate.test, budget=time_text(enough))
-        return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
-
-    def _check_unchanged(self, claim: Claim, outcomes: Mapping[Arm, list[RunResult]]) -> None:
-        """All runs of a claim have to be of one and the same project, or they are not comparable."""
-        changed = self._laboratory.changed([run for results in outcomes.values() for run in results])
-        if changed:
-            raise DataError(
-                f"{claim.statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "
-                "are of the project before and some of the one after. Start pytest again: what still holds is reused."
-            )
-
-    def _next_pair(
-        self,
-        sources: Mapping[Arm, Prepared | list[RunResult]],
-        outcomes: Mapping[Arm, list[RunResult]],
-        hearing: Hearing,
-        settings: Settings,
-    ) -> None:
-        """Add one more run to the outcomes of each arm; where one failed, the pair is lost and the rest is not paid."""
-        pair = min(map(len, outcomes.values()))
-        counts = claims_failure(hearing.claim) or bool(settings.worst_values)
-        for arm, source in sources.items():
-            if isinstance(source, list):
-                outcomes[arm].append(source[pair])
-                if source[pair].failed and not counts:
-                    return
-        ready = {arm: source for arm, source in sources.items() if isinstance(source, Prepared)}
-        look = partial(_look, hearing.claim) if pair == 0 else None
-        wanted = [(prepared, pair) for prepared in ready.values()]
-        runs = self._laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
-        for arm, run in zip(ready, runs, strict=True):
-            if run is not None:
-                outcomes[arm].append(run)
-
-    def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Prepared | list[RunResult]:
-        if isinstance(arm.source, Recording):
-            return arm.source.results()
-        prepared = self._laboratory.prepare(arm, settings)
-        hearing.prepared.append(prepared)
-        return prepared
-
-
-def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
-    """Find a misspelt name at once, and not after the other arms' first runs."""
-    if not run.failed:
-        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})
-
-
-class _Options(TypedDict):
-    confirm_harm: bool
-    worst: Mapping[str, float]
-
-
-def _options(settings: Settings) -> _Options:
-    """How the judge has to go about a claim, besides its design."""
-    return {"confirm_harm": settings.confirm_harm, "worst": settings.worst_values}
-
-
-def _judged_so_far(hearing: Hearing, settings: Settings) -> Judgement | None:
-    """What the finished pairs of an interrupted claim say: UNDECIDED, with their evidence."""
-    outcomes = dict(zip(hearing.claim.arms, (results for _, results in hearing.outcomes), strict=False))
-    if hearing.test is None or not outcomes:
-        return None
-    with suppress(MlopsError):
-        judgement = judge(hearing.claim, outcomes, hearing.test, run_out="interrupted", **_options(settings))
-        return judgement if judgement.ended is Ended.RUN_OUT else None
-    return None

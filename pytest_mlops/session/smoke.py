@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -45,6 +45,8 @@ class Smoke:
         A context in which output goes to the terminal.
     """
 
+    name = "smoke"
+
     def __init__(
         self,
         *,
@@ -73,7 +75,15 @@ class Smoke:
             self._say(printable(f"smoke: {doubt} {LATER}"))
         return no_verdict()
 
-    def ran(self) -> list[str]:
+    def finish(self) -> None:
+        """Nothing is left to do after the last test."""
+
+    def lines(self, found: Sequence[str], *, width: int) -> list[str]:
+        """How many arms ran."""
+        del width
+        return [f"smoke: {plural(len(found), 'arm')} ran, no verdict"]
+
+    def found(self) -> list[str]:
         """Arms that ran to their end, by the key of their first run."""
         return [name for name, found in self._ran.items() if isinstance(found, Returned)]
 
@@ -115,34 +125,3 @@ class Smoke:
         if asked not in ("auto", "cpu", *self._said) and prepared.place.device == "cpu":
             self._said.add(asked)
             self._say(f"smoke: device = {asked} is not there, so the arms run on the CPU")
-
-
-class SmokeReporting:
-    """Hooks of the process that talks to the user: the summary of a session that only tries the arms out."""
-
-    def __init__(self) -> None:
-        self._ran: set[str] = set()
-
-    @pytest.hookimpl
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect the arms that ran, also in xdist workers."""
-        self._ran.update(getattr(report, "mlops_smoked", ()))
-
-    @pytest.hookimpl
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how many arms ran."""
-        terminalreporter.section("mlops")
-        terminalreporter.write_line(f"smoke: {plural(len(self._ran), 'arm')} ran, no verdict")
-
-
-def ignore_xfail(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """A smoke run has no verdict to expect a failure of: what was raised fails, and the rest passes."""
-    if item.get_closest_marker("xfail") is None:
-        return
-    if call.excinfo is None:
-        if call.when == "call":
-            report.outcome, report.longrepr = "passed", None
-    elif hasattr(report, "wasxfail") and not isinstance(call.excinfo.value, pytest.xfail.Exception):
-        report.outcome, report.longrepr = "failed", item.repr_failure(call.excinfo)
-    if hasattr(report, "wasxfail"):
-        del report.wasxfail

@@ -1,0 +1,220 @@
+"""One claim from its question to its verdict: pair by pair, until the judge says that it is decided."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.failures import claims_failure
+from pytest_mlops.claims.judge import Ended, Judgement, judge
+from pytest_mlops.claims.names import check_names
+from pytest_mlops.claims.recording import Recording
+from pytest_mlops.errors import DataError, MlopsError
+from pytest_mlops.records import Returned, RunResult
+from pytest_mlops.reports.text import duration
+from pytest_mlops.session import convert, costs
+from pytest_mlops.session.attempts import Attempts
+from pytest_mlops.session.command import Commands
+from pytest_mlops.session.designs import design_of
+from pytest_mlops.session.gates import Gate, Hearing
+from pytest_mlops.session.laboratory import Laboratory
+from pytest_mlops.session.new_arms import NewArms
+from pytest_mlops.session.preparing import Prepared
+from pytest_mlops.session.price import Price
+from pytest_mlops.session.telling import Telling
+from pytest_mlops.settings import Settings, time_text
+
+_ROOM = 1.1
+"""Room in a budget that is proposed: training runs do not all take equally long."""
+
+Source = Prepared | list[RunResult]
+"""Where the results of an arm come from: they are trained, or they exist."""
+
+
+@dataclass(kw_only=True)
+class Deciding:
+    """Trains what a claim needs, and no more.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Gets training runs.
+    say : callable
+        Takes one plain line for every finished pair.
+    new_arms : NewArms
+        Tries arms out before their first training run.
+    commands : Commands
+        What to type next.
+    attempts : Attempts
+        Counts the attempts at claims.
+    alone : bool
+        Whether no other process of this session trains.
+    """
+
+    laboratory: Laboratory
+    say: Callable[[str], None]
+    new_arms: NewArms
+    commands: Commands
+    attempts: Attempts
+    alone: bool = True
+
+    def decide(self, hearing: Hearing, gate: Gate) -> Judgement:
+        """Train until the claim is decided, or nothing more can be had.
+
+        Raises
+        ------
+        MlopsError
+            If the claim cannot be judged; whatever was trained until then is kept.
+        """
+        claim, settings = hearing.claim, gate.settings
+        hearing.test = test = design_of(settings, claim)
+        started = time.perf_counter()
+        sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
+        ready_in = time.perf_counter() - started
+        if costs.claims_cost(claim):
+            costs.check_cost(claim, hearing.prepared, alone=self.alone)
+            hearing.remarks.append(costs.NOT_RESERVED)
+        outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
+        hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
+        if settings.smoke == "auto":
+            self.new_arms.smoke(hearing, try_out=self.commands.try_out(gate.test))
+        most = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
+        telling = Telling(
+            laboratory=self.laboratory,
+            say=self.say,
+            claim=claim,
+            test=test,
+            arms=hearing.prepared,
+            most=most,
+        )
+        telling.begins(gate.test, ready_in=ready_in)
+        judgement = self._pairs(hearing, gate, sources, outcomes, telling)
+        if judgement.n >= test.min_seeds:
+            self._count(hearing, gate)
+        return judgement
+
+    def judged_so_far(self, hearing: Hearing, settings: Settings) -> Judgement | None:
+        """What the finished pairs of an interrupted claim say: UNDECIDED, with their evidence."""
+        outcomes = dict(zip(hearing.claim.arms, (results for _, results in hearing.outcomes), strict=False))
+        if hearing.test is None or not outcomes:
+            return None
+        with suppress(MlopsError):
+            judgement = judge(
+                hearing.claim,
+                outcomes,
+                hearing.test,
+                run_out="interrupted",
+                confirm_harm=settings.confirm_harm,
+                worst=settings.worst_values,
+            )
+            return judgement if judgement.ended is Ended.RUN_OUT else None
+        return None
+
+    def _pairs(
+        self,
+        hearing: Hearing,
+        gate: Gate,
+        sources: Mapping[Arm, Source],
+        outcomes: Mapping[Arm, list[RunResult]],
+        telling: Telling,
+    ) -> Judgement:
+        claim, settings, test = hearing.claim, gate.settings, telling.test
+        judged = partial(
+            judge,
+            claim,
+            outcomes,
+            test,
+            confirm_harm=settings.confirm_harm,
+            worst=settings.worst_values,
+        )
+        for pair in range(telling.most):
+            with telling.measured(hearing.bill, pair):
+                self._next_pair(sources, outcomes, hearing, settings)
+            if hearing.bill.refused is not None:
+                hearing.go_on = self._go_on_after_budget(gate, telling.rest(pair))
+                return judged(run_out=self._budget_reached(hearing.bill.refused, settings))
+            judgement = judged()
+            telling.pair(judgement, outcomes)
+            if judgement.open and pair + 1 == telling.most:
+                judgement = judged(run_out=f"the recorded results end after {telling.most} training runs")
+            if not judgement.open:
+                self._check_unchanged(claim, outcomes)
+                return judgement
+        raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
+
+    def _next_pair(
+        self,
+        sources: Mapping[Arm, Source],
+        outcomes: Mapping[Arm, list[RunResult]],
+        hearing: Hearing,
+        settings: Settings,
+    ) -> None:
+        """Add one more run to the outcomes of each arm; where one failed, the pair is lost and the rest is not paid."""
+        pair = min(map(len, outcomes.values()))
+        counts = claims_failure(hearing.claim) or bool(settings.worst_values)
+        for arm, source in sources.items():
+            if isinstance(source, list):
+                outcomes[arm].append(source[pair])
+                if source[pair].failed and not counts:
+                    return
+        ready = [source for source in sources.values() if isinstance(source, Prepared)]
+        if costs.claims_cost(hearing.claim):
+            runs: Sequence[RunResult | None] = costs.next_pair(self.laboratory, ready, pair, hearing.bill)
+        else:
+            ready = costs.in_order(ready, pair)
+            look = partial(_look, hearing.claim) if pair == 0 else None
+            wanted = [(prepared, pair) for prepared in ready]
+            runs = self.laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
+        for prepared, run in zip(ready, runs, strict=True):
+            if run is not None:
+                outcomes[prepared.arm].append(run)
+
+    def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Source:
+        if isinstance(arm.source, Recording):
+            return arm.source.results()
+        prepared = self.laboratory.prepare(arm, settings)
+        hearing.prepared.append(prepared)
+        return prepared
+
+    def _count(self, hearing: Hearing, gate: Gate) -> None:
+        """Note the attempt, and say from the second on that there were others."""
+        claim, settings = hearing.claim, gate.settings
+        attempt = self.attempts.of(claim, gate.test, settings, hearing.prepared)
+        self.attempts.note(claim, gate.test, settings, hearing.prepared)
+        if attempt.number > 1:
+            hearing.remarks.append(attempt.remark(settings.alpha))
+
+    def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
+        left, expected = self.laboratory.budget.left, self.laboratory.expected(refused)
+        if left <= 0 or expected is None:
+            return f"the budget of {settings.budget} is spent"
+        return (
+            f"{duration(left)} are left of the budget of {settings.budget}, and a training run of "
+            f"{refused.arm.label} takes about {duration(expected)}"
+        )
+
+    def _go_on_after_budget(self, gate: Gate, rest: Price) -> str:
+        """The command whose budget is enough for all that may be left."""
+        enough = max(rest.seconds[-1] * _ROOM, gate.settings.budget_seconds)
+        command = self.commands.go_on(gate.test, budget=time_text(enough))
+        return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
+
+    def _check_unchanged(self, claim: Claim, outcomes: Mapping[Arm, list[RunResult]]) -> None:
+        """All runs of a claim have to be of one and the same project, or they are not comparable."""
+        changed = self.laboratory.changed([run for results in outcomes.values() for run in results])
+        if changed:
+            raise DataError(
+                f"{claim.statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "
+                "are of the project before and some of the one after. Start pytest again: what still holds is reused."
+            )
+
+
+def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
+    """Find a misspelt name at once, and not after the other arms' first runs."""
+    if not run.failed:
+        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})

@@ -68,8 +68,9 @@ def _reported(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever read it has seen enough: pytest-mlops runs | head
+        except BrokenPipeError:  # "| head": the reader has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         except (MlopsError, OSError) as error:
             click.echo(f"{type(error).__name__}: {error}", err=True)
             sys.exit(_OUTSIDE)
@@ -78,7 +79,7 @@ def _reported(command: Callable[..., None]) -> Callable[..., None]:
 
 
 _LIMIT = click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(min=1, max=10**9), default=50, show_default=True, help="At most so many."
 )
 
 

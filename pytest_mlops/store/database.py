@@ -127,9 +127,13 @@ class Database:
         except sa.exc.SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise StoreError(
-                f"The store {self.url} could not be {_PAST[deed]}: {cause}. No finished training run in it is "
-                f"lost. {_remedy(str(cause))}"
+                f"The store {self.url} could not be {_PAST[deed]}: {cause}. {_safe(str(cause))}{_remedy(str(cause))}"
             ) from error
+
+
+def _safe(cause: str) -> str:
+    """What can be said of the finished runs: nothing, of a file that is damaged."""
+    return "" if "malformed" in cause else "No finished training run in it is lost. "
 
 
 def _remedy(cause: str) -> str:

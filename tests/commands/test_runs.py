@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -276,14 +277,34 @@ def test_parameters_are_exported_as_numbers(open_store, tmp_path):
         assert table["param.mode"] == ["adam", "[1, 2]"]
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly(filled, tmp_path):
-    done = subprocess.run(
-        f"{sys.executable} -m pytest_mlops.cli runs --store {filled} | head -1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.stdout.count("\n") == 1
-    assert done.stderr == ""
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, filled):
+    # "pytest-mlops runs | head -1", with a pipe that nobody reads any more.
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest_mlops.cli",
+        "runs",
+        "--store",
+        f"sqlite:///{tmp_path}/runs.sqlite",
+    ]
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_limit_beyond_all_bounds_is_used_wrongly(tmp_path, filled):
+    result = run("--store", f"sqlite:///{tmp_path}/runs.sqlite", "--limit", "9" * 30)
+    assert result.exit_code == 2
+    assert "not in the range" in result.output
+
+
+def test_of_a_damaged_store_nothing_is_said_to_be_safe(tmp_path, filled):
+    whole = tmp_path.joinpath("runs.sqlite").read_bytes()
+    damaged = tmp_path / "damaged.sqlite"
+    damaged.write_bytes(whole[:8192] + b"\xa5" * (len(whole) - 8192))
+    result = run("--store", f"sqlite:///{damaged}")
+    assert result.exit_code == 3
+    assert "restore a copy" in result.output
+    assert "is lost" not in result.output

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS = 60.0
 """After a write that failed the store is left alone for so long: a locked one makes each try wait for long."""
 
-_HELD = "Until it can be written, training runs of this session are held in memory."
+_HELD = "Until it can be written, training runs of this session are held in memory, and other sessions may train the same."
 
 
 def nothing(record: Record) -> Sequence[str]:

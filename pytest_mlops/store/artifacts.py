@@ -49,17 +49,25 @@ class Artifacts:
         """Where the run of that key writes while ``owner`` trains it."""
         return self._folder / "running" / f"{key[:20]}.{owner}"
 
-    def found(self, folder: Path) -> list[Artifact]:
-        """What a run left in its folder. Links are left out: they lead elsewhere."""
-        return [
-            Artifact(
-                name=file.relative_to(folder).as_posix(),
-                path=file,
-                sha256=_sha256(file),
-                size=file.stat().st_size,
-            )
-            for file in _files(folder)
-        ]
+    def found(self, folder: Path) -> tuple[list[Artifact], list[str]]:
+        """What a run left in its folder, and why some of it cannot be kept.
+
+        A file that nobody can read costs itself and never the run.
+        """
+        kept, left_out = [], []
+        for file in _files(folder):
+            name = file.relative_to(folder).as_posix()
+            reason = _unfit(file)
+            if reason is None:
+                try:
+                    kept.append(
+                        Artifact(name=name, path=file, sha256=_sha256(file), size=file.stat().st_size)
+                    )
+                except OSError as error:
+                    reason = error.strerror or type(error).__name__
+            if reason is not None:
+                left_out.append(f"artifact {name!r} was not kept: {reason}")
+        return kept, left_out
 
     def add(self, connection: sa.Connection, run: int, found: Iterable[Artifact]) -> None:
         """Store them under the number of their run.
@@ -68,6 +76,8 @@ class Artifacts:
         """
         now = time.time()
         for artifact in found:
+            if not artifact.path.exists():  # something that the run left running removed it meanwhile
+                continue
             _link(artifact.path, self.path(artifact.sha256))
             row = insert(objects).values(sha256=artifact.sha256, size=artifact.size, used=now)
             connection.execute(
@@ -131,9 +141,19 @@ def _files(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
-            file = Path(root, name)
-            if file.is_file() and not file.is_symlink():
-                yield file
+            yield Path(root, name)
+        for name in folders:
+            if Path(root, name).is_symlink():
+                yield Path(root, name)
+
+
+def _unfit(file: Path) -> str | None:
+    """Why a file cannot be an artifact: links lead elsewhere, pipes and sockets have no content."""
+    if file.is_symlink():
+        return "it is a link"
+    if not str(file).isprintable():
+        return "its name has characters that cannot be shown"
+    return None if file.is_file() else "it is no plain file"
 
 
 def _sha256(file: Path) -> str:
@@ -146,7 +166,8 @@ def _link(file: Path, place: Path) -> None:
     if place.exists():
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    file.chmod(0o444)
+    with suppress(OSError):  # somebody else's file, from a container
+        file.chmod(0o444)
     try:
         place.hardlink_to(file)
     except OSError:  # a file system without links

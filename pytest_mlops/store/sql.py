@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,10 @@ class SqlStore:
             raise ValueError(f"result of run {result.key[:12]} handed in for key {key.digest[:12]}")
         folder = self.artifacts(key)
         with self._speaking_of_artifacts():
-            artifacts = self._artifacts.found(folder)  # hashing takes long: before the others have to wait
+            artifacts, left_out = self._artifacts.found(
+                folder
+            )  # hashing takes long: before others have to wait
+            result = replace(result, messages=(*result.messages, *left_out))
             with self._database.writing(durable=True) as connection:
                 if instead_of is not None:
                     connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))

@@ -1,11 +1,15 @@
 """Artifacts: kept by content, shared where equal, let go when they are too much together."""
 
+import errno
 import os
+import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from pytest_mlops.errors import StoreError
+from pytest_mlops.store import artifacts
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_key, a_result
 
@@ -88,9 +92,52 @@ def test_links_are_left_out(open_store, tmp_path):
     key = a_key()
     store.artifacts(key).mkdir(parents=True)
     (store.artifacts(key) / "link").symlink_to(tmp_path / "secret")
-    run = store.put(key, a_result(key)).id
+    (store.artifacts(key) / "folder").symlink_to(tmp_path)
+    run = store.put(key, a_result(key))
     with pytest.raises(StoreError, match="has no artifact 'link'"):
-        store.artifact(run, "link")
+        store.artifact(run.id, "link")
+    assert run.messages[-2:] == (
+        "artifact 'link' was not kept: it is a link",
+        "artifact 'folder' was not kept: it is a link",
+    )
+    assert list(store.found(key)) == [run]
+
+
+def test_what_is_no_plain_file_costs_itself_and_never_the_run(open_store):
+    store = open_store()
+    key = a_key()
+    folder = store.artifacts(key)
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as one:
+        here = Path.cwd()
+        os.chdir(folder)  # a socket's path has room for few characters
+        one.bind("socket")
+        os.chdir(here)
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff.bin")).write_bytes(b"a name in another encoding")
+        (folder / "model.bin").write_bytes(b"good")
+        run = store.put(key, a_result(key))
+    assert store.artifact(run.id, "model.bin").read_bytes() == b"good"
+    assert sorted(message.partition(" was not kept: ")[::2] for message in run.messages) == [
+        ("artifact '\\udcff.bin'", "its name has characters that cannot be shown"),
+        ("artifact 'pipe'", "it is no plain file"),
+        ("artifact 'socket'", "it is no plain file"),
+    ]
+
+
+def test_a_file_that_cannot_be_read_costs_itself_and_never_the_run(open_store, monkeypatch):
+    def broken(file):
+        if file.name == "spoilt.bin":
+            raise OSError(errno.EIO, "Input/output error", str(file))
+        return whole(file)
+
+    whole = artifacts._sha256
+    monkeypatch.setattr(artifacts, "_sha256", broken)
+    store = open_store()
+    run = finish(store, 0, spoilt=b"1", model=b"2")
+    (found,) = store.found(a_key(0))
+    assert found.messages[-1] == "artifact 'spoilt.bin' was not kept: Input/output error"
+    assert store.artifact(run, "model.bin").read_bytes() == b"2"
 
 
 def test_a_replaced_run_takes_its_artifacts_with_it(open_store, tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_mlops._optional import installed, need
 from pytest_mlops.errors import SettingError
+from pytest_mlops.training.torch_settings import torch_settings
 
 _BF16_SINCE = 8  # compute capability of Ampere, the first with bf16 in hardware
 
@@ -152,7 +153,8 @@ def environment(place: Place, *, threads: int, deterministic: bool) -> dict[str,
     Returns
     -------
     dict of str to str
-        Python, machine, device model, driver and CUDA version, CPU capability, threads, precision.
+        Python, machine, device model, driver and CUDA version, CPU capability, threads, precision, and settings of torch
+        that are not the usual ones (``torch default_dtype``).
 
     Examples
     --------
@@ -175,6 +177,8 @@ def environment(place: Place, *, threads: int, deterministic: bool) -> dict[str,
             found["cuda"] = str(torch.version.cuda or torch.version.hip)
             found["cudnn"] = str(torch.backends.cudnn.version())
             found["driver"] = _driver(torch)
+        settings = torch_settings(torch, device=place.device, deterministic=deterministic)
+        found |= {f"torch {name}": value for name, value in settings.items()}
     return found
 
 

@@ -61,8 +61,12 @@ class RunSpec:
     """Resolved precision of autocast: ``"bf16"``, ``"fp16"`` (with a gradient scaler) or ``"off"``."""
     deterministic: bool = True
     threads: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that are set during the run."""
     artifacts: Path = field(default_factory=Path)
     """Folder for ``run.artifact``; made when first used."""
+    scratch: Path | None = None
+    """Folder for ``run.scratch`` that outlives a killed process; None makes one that is gone with the run."""
     root: Path | None = None
     """Folder of the project: what the run reads and imports below it is noted; None takes no notes."""
     smoke: bool = False
@@ -103,10 +107,16 @@ class Record:
     files: Mapping[str, str] = field(default_factory=dict)
     """Files that it read, by path relative to that folder, with their SHA-256; folders that it listed end in ``/``."""
 
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that its first-party code read, by name, with a short hash of their value; never the value."""
+
     @cached_property
     def text(self) -> str:
         """Canonical JSON."""
-        return json.dumps({"files": dict(self.files), "modules": dict(self.modules)}, sort_keys=True)
+        noted = {"files": dict(self.files), "modules": dict(self.modules)}
+        if self.variables:  # without any the text is that of a record made before variables were noted
+            noted["variables"] = dict(self.variables)
+        return json.dumps(noted, sort_keys=True)
 
     @cached_property
     def digest(self) -> str:

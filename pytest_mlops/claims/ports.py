@@ -88,6 +88,16 @@ class Store(Protocol):
         """The folder in which the run of that key writes its artifacts, if this session trains it."""
         ...
 
+    def scratch(self, key: RunKey, *, mine: bool = False) -> Path:
+        """The folder in which the run of that key may keep what it needs to go on after a kill; need not be there yet.
+
+        Ask for it only with the lease, each time that you get it. Whatever the last owner of the lease left is in it: after a
+        kill, a ``release``, or a heartbeat that stopped. No two owners have the same path, so that one who lost the lease
+        without knowing cannot write into it. With ``mine`` what other sessions left is removed, not handed on.
+        ``put`` removes it with all that is in it. What nobody trains any more is removed after a time.
+        """
+        ...
+
     def artifact(self, run: str, name: str) -> Path:
         """The artifact ``name`` of the finished run with the id ``run``; read it, do not write to it."""
         ...

@@ -114,19 +114,25 @@ def list_(url: str | None, limit: int, function: str | None, failed: bool, since
 
 
 def _list(url: str | None, limit: int, *, function: str | None, failed: bool, since: float | None) -> None:
-    from pytest_mlops.commands.listing import listed
+    from pytest_mlops.commands.listing import listed, size
     from pytest_mlops.reports.text import plural
     from pytest_mlops.store import browse
 
     with _opened(url) as store:
         found = browse.finished(store, function=function, failed=failed, since=since, limit=limit + 1)
         whole = browse.count(store)
+        left, folder = store.scratch_left(), store.scratch_folder
     for row in listed(found[:limit], now=time.time(), width=_width()):
         _show(row)
     if len(found) > limit:
         _show(f"... older ones: --limit, --function, --failed, --since ({plural(whole, 'run')} in all)")
     elif not found:
         _show("no finished training run" + (" that fits" if whole else ""))
+    if left:
+        _show(
+            f"{plural(len(left), 'unfinished training run')} left {size(sum(one.size for one in left))} in {folder} "
+            "(to remove it: pytest-mlops runs delete --scratch)"
+        )
 
 
 @runs.command()
@@ -147,17 +153,27 @@ def show(url: str | None, run: str, whole_lists: bool) -> None:
 
 
 @runs.command()
-@click.argument("chosen", metavar="ID...", nargs=-1, required=True)
+@click.argument("chosen", metavar="ID...", nargs=-1)
+@click.option("--scratch", is_flag=True, help="Delete what unfinished training runs left to go on from.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 @_reported
-def delete(url: str | None, chosen: tuple[str, ...], yes: bool) -> None:
+def delete(url: str | None, chosen: tuple[str, ...], scratch: bool, yes: bool) -> None:
     """Delete runs with their artifacts; they are trained again when a claim needs them."""
     from pytest_mlops.commands.listing import listed
     from pytest_mlops.reports.text import plural
     from pytest_mlops.store import browse
 
+    if bool(chosen) == scratch:
+        raise click.UsageError("Give the ids of finished training runs, or --scratch.")
     with _opened(url) as store:
+        if scratch:
+            if not yes:
+                click.confirm(
+                    f"Delete what {plural(len(store.scratch_left()), 'unfinished run')} left?", abort=True
+                )
+            _show(f"what {plural(store.drop_scratch_left(), 'unfinished training run')} left is deleted")
+            return
         found = list({run.id: run for run, _ in (browse.by_id(store, one) for one in chosen)}.values())
         for row in listed(found, now=time.time(), width=_width()):
             _show(row)

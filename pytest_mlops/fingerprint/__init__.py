@@ -13,11 +13,13 @@ from pytest_mlops.fingerprint.packages import versions
 from pytest_mlops.fingerprint.reach import reads_any
 from pytest_mlops.fingerprint.tree import Tree, is_of_the_project, listing, modules
 from pytest_mlops.fingerprint.values import describe
+from pytest_mlops.fingerprint.variables import at_import, looks_secret, of_imports, refuse_secret, trace
 from pytest_mlops.fingerprint.watch import imports_heard, watch_imports
 
 __all__ = [
     "Code",
     "Tree",
+    "at_import",
     "content_of",
     "describe",
     "fingerprint",
@@ -25,11 +27,15 @@ __all__ = [
     "is_of_the_project",
     "key_of",
     "listing",
+    "looks_secret",
     "modules",
+    "of_imports",
     "path_content",
     "path_parts",
     "reads_any",
+    "refuse_secret",
     "shared_state",
+    "trace",
     "versions",
     "watch_imports",
 ]

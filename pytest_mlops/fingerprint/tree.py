@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_mlops.errors import DataError
-from pytest_mlops.fingerprint import party, syntax
+from pytest_mlops.fingerprint import party, syntax, variables
 from pytest_mlops.fingerprint.code import sources_of
 from pytest_mlops.fingerprint.content import path_content
 
@@ -62,16 +62,21 @@ class Tree:
         """Files may have changed since the last look."""
         self._now.clear()
 
-    def changed(self, modules: Mapping[str, str], files: Mapping[str, str]) -> list[str]:
-        """Paths whose content is not what was noted; empty if all is as it was.
+    def changed(
+        self, modules: Mapping[str, str], files: Mapping[str, str], noted_variables: Mapping[str, str]
+    ) -> list[str]:
+        """Paths, and environment variables as ``$NAME``, that are not what was noted; empty if all is as it was.
 
         Parameters
         ----------
         modules, files : mapping of str to str
             Path relative to the root, with the hash that was noted; a folder's ends in ``/``.
+        noted_variables : mapping of str to str
+            Name, with what :func:`pytest_mlops.fingerprint.variables.trace` kept of the value.
         """
         found = [path for path, noted in modules.items() if self._source(path) != noted]
-        return found + [path for path, noted in files.items() if self._file(path) != noted]
+        found += [path for path, noted in files.items() if self._file(path) != noted]
+        return found + variables.changed(noted_variables)
 
     def _source(self, path: str) -> str:
         known = self._now.get(f"source {path}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import functools
 import os
-import re
 import tempfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path, PurePath
@@ -14,9 +13,7 @@ from typing import Any
 
 from pytest_mlops.errors import ParameterError
 from pytest_mlops.fingerprint.content import CodeOf, array_bytes, array_like, content, path_content
-
-_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE)
-_SHORTEST_SECRET = 8
+from pytest_mlops.fingerprint.variables import refuse_secret
 
 LARGEST_CAPTURE = 10_000_000
 """Bytes of an array that may travel as a parameter or in a closure."""
@@ -51,7 +48,7 @@ def canonical(value: Any, *, name: str, code: CodeOf) -> Any:
     if isinstance(value, enum.Enum):
         return {"enum": [code(type(value), name), value.name]}
     if isinstance(value, str):
-        _refuse_secret(value, name)
+        refuse_secret(value, name)
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, bytes | complex):
@@ -113,16 +110,6 @@ def _canonical_path(path: PurePath, name: str) -> Any:
             'used again. Declare data with arm(...).using(data=...), and write files with run.artifact("name").'
         )
     return {"path": os.fspath(path), "content": path_content(resolved) if resolved.exists() else None}
-
-
-def _refuse_secret(value: str, name: str) -> None:
-    """Parameters are written into the store, the report and the pull request; the value itself is never shown here."""
-    for variable, secret in os.environ.items():
-        if value == secret and len(value) >= _SHORTEST_SECRET and _SECRET.search(variable):
-            raise ParameterError(
-                f"{name} has the value of the environment variable {variable}, which looks like a secret. Parameters are "
-                f"stored and reported: read os.environ[{variable!r}] inside the training function instead."
-            )
 
 
 def _refuse_large(value: Any, name: str) -> None:

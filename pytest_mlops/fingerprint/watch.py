@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from pytest_mlops.fingerprint import party, syntax
+from pytest_mlops.fingerprint import party, syntax, variables
 
-_listeners = 0
+_listeners: list[Callable[[str], None]] = []
 _heard: set[str] = set()
 
 
@@ -60,6 +60,7 @@ class Watch(MetaPathFinder):
 def watch_imports() -> Watch:
     """Forget what is known, note the files of what is imported already, and watch what will be."""
     syntax.forget()
+    variables.forget()
     _heard.clear()
     for module in list(sys.modules.values()):
         file = party.source_file(module)
@@ -69,22 +70,28 @@ def watch_imports() -> Watch:
 
 
 @contextmanager
-def imports_heard() -> Iterator[set[str]]:
+def imports_heard(tell: Callable[[str], None]) -> Iterator[set[str]]:
     """Names of the modules that training runs imported, or asked for by a computed name.
 
     Those of earlier runs are among them: what one imported is there already for the next, which may depend on it as much.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes each name, before it is imported.
     """
-    global _listeners
-    _listeners += 1
+    _listeners.append(tell)
     try:
         yield _heard
     finally:
-        _listeners -= 1
+        _listeners.remove(tell)
 
 
 def _tell(module: str) -> None:
     if _listeners:
         _heard.add(module)
+    for tell in tuple(_listeners):
+        tell(module)
 
 
 def _is_other(finder: object) -> bool:

@@ -58,6 +58,8 @@ class Keeping:
     """What the report should say of it; whoever takes it clears it."""
     _store: Store | None = None
     _unsaved: dict[str, tuple[RunKey, RunResult, Details]] = field(default_factory=dict)
+    """By ``RunResult.id``."""
+    _leased: set[str] = field(default_factory=set)
     _again_at: float = 0.0
     _is_closed: bool = False
 
@@ -70,8 +72,9 @@ class Keeping:
 
     def known(self, key: RunKey) -> RunResult | None:
         """The finished run of that key to reuse: the newest one whose record holds."""
-        if key.digest in self._unsaved:
-            return self._unsaved[key.digest][1]
+        for result in self._waiting(key):
+            if self.holds(result):
+                return result
         newest = self._newest(key, mine=self.rerun)
         if newest is not None and newest.failed and self.retry_failed:
             return self._newest(key, mine=True)
@@ -89,18 +92,27 @@ class Keeping:
 
     def lease(self, key: RunKey) -> str | None:
         """Ask to train that key; None says yes, a text says who does. A store that cannot be written says yes."""
+        self._leased.discard(key.digest)
         if self._is_paused():
             return None
         try:
-            return self.store.lease(key)
+            holder = self.store.lease(key)
         except StoreError as error:
             self._pause(error)
             return None
+        if holder is None:
+            self._leased.add(key.digest)
+        return holder
+
+    def scratch(self, key: RunKey) -> Path | None:
+        """The folder for ``run.scratch``; None where the store could not say that nobody else trains the key."""
+        return self.store.scratch(key, mine=self.rerun) if key.digest in self._leased else None
 
     def release(self, key: RunKey) -> None:
         """Give a lease back without a result, unless one waits to be written."""
-        if key.digest in self._unsaved:
+        if self._waiting(key):
             return
+        self._leased.discard(key.digest)
         try:
             self.store.release(key)
         except StoreError as error:
@@ -108,11 +120,11 @@ class Keeping:
 
     def keep(self, key: RunKey, result: RunResult, details: Details) -> RunResult:
         """Keep a run that was just trained, and return the one that counts."""
-        self._unsaved[key.digest] = (key, result, details)
+        self._unsaved[result.id] = (key, result, details)
         if self._is_paused():
             return result
         try:
-            return self._save()[key.digest]
+            return self._save()[result.id]
         except StoreError as error:
             self._pause(error)
             return result
@@ -135,6 +147,10 @@ class Keeping:
         """Whether all that a run noted is as it was."""
         return not self.changed(run.record)
 
+    def _waiting(self, key: RunKey) -> list[RunResult]:
+        """Runs of that key that wait to be written, the newest first."""
+        return [result for _, result, _ in reversed(self._unsaved.values()) if result.key == key.digest]
+
     def _newest(self, key: RunKey, *, mine: bool) -> RunResult | None:
         return next((run for run in self.store.found(key, mine=mine) if self.holds(run)), None)
 
@@ -148,9 +164,9 @@ class Keeping:
     def _save(self) -> dict[str, RunResult]:
         """Write all that waits, oldest first; what could be written is off the list, whatever happens then."""
         kept = {}
-        for digest, (key, result, details) in list(self._unsaved.items()):
-            kept[digest] = self.store.put(key, result, details=details, instead_of=self._replaced(key))
-            del self._unsaved[digest]
+        for name, (key, result, details) in list(self._unsaved.items()):
+            kept[name] = self.store.put(key, result, details=details, instead_of=self._replaced(key))
+            del self._unsaved[name]
         self.trouble = None
         return kept
 

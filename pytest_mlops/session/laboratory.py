@@ -207,7 +207,7 @@ class Laboratory:
             self.executor.submit(replace(spec_of(prepared, index), artifacts=Path(folder), root=self.root))
             (ending,) = self.executor.wait()
         if isinstance(ending.outcome, Lost):
-            return _lost(key, f"once: {ending.outcome.reason}")
+            return _lost(key, f"the machine lost it: {ending.outcome.reason}")
         bill.trained += 1
         bill.train_seconds += ending.outcome.metrics.get("seconds", 0.0)
         bill.why.setdefault((prepared.arm.label, _COST), []).append(key.seed)
@@ -246,8 +246,8 @@ class Laboratory:
         except BaseException:
             self.keeping.release(key)
             raise
-        if not known.failed:
-            self._durations.add(key, known.metrics.get("seconds", 0.0))
+        if not known.failed and "seconds" in known.metrics:  # not measured where it went on after a kill
+            self._durations.add(key, known.metrics["seconds"])
         bill.trained += 1
         bill.train_seconds += known.metrics.get("seconds", 0.0)
         bill.why.setdefault((prepared.arm.label, reason), []).append(key.seed)
@@ -299,18 +299,26 @@ class Laboratory:
 
     def _train(self, prepared: Prepared, key: RunKey, index: int, reason: str) -> RunResult:
         said = no_run_of([key.seed]) if reason == SEEDS_ONLY else reason
-        spec = replace(spec_of(prepared, index), artifacts=self.keeping.store.artifacts(key), root=self.root)
+        store = self.keeping.store
+        spec = replace(spec_of(prepared, index), artifacts=store.artifacts(key), root=self.root)
+        spec = replace(spec, scratch=self.keeping.scratch(key))
         reason = ""
         for _ in range(LOST_RETRIES + 1):
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
-            if not isinstance(ending.outcome, Lost):
+            if isinstance(ending.outcome, Lost):
+                reason = f"the machine lost it twice: {ending.outcome.reason}"
+                continue
+            holder = self.keeping.lease(key) if ending.outcome.failed and spec.scratch is not None else None
+            if holder is None:
                 self.fresh.add(key, ending.outcome)
                 return self.keeping.keep(key, ending.outcome, replace(prepared.details, why=said))
-            reason = ending.outcome.reason
+            # This process stood still for long, and with the lease its scratch folder went to another one.
+            reason = f"{holder} took it over while this process stood still"
+            break
         # No result of the training: not stored, so that the next session tries again.
         self.keeping.release(key)
-        return _lost(key, f"twice: {reason}")
+        return _lost(key, reason)
 
     def close(self) -> str | None:
         """Give up what is pending and close the store; which training runs are lost, if any."""
@@ -324,5 +332,5 @@ def _lost(key: RunKey, reason: str) -> RunResult:
         key=key.digest,
         seed=key.seed,
         metrics={},
-        failure=Failure(kind="lost", message=f"the machine lost it {reason}"),
+        failure=Failure(kind="lost", message=reason),
     )

@@ -32,7 +32,7 @@ def start(config: pytest.Config, settings: Settings) -> Session:
             keep=size_of(settings.keep),
         ),
         rerun=settings.rerun,
-        changed=lambda record: tree.changed(record.modules, record.files),
+        changed=lambda record: tree.changed(record.modules, record.files, record.variables),
         retry_failed=settings.retry_failed,
         tell=say,
     )

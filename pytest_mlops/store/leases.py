@@ -62,9 +62,10 @@ class Leases:
         with self._database.writing() as connection:
             self.drop(connection, key)
 
-    def drop(self, connection: sa.Connection, key: str) -> None:
-        """The same, inside a transaction."""
-        connection.execute(sa.delete(leases).where(leases.c.key == key, leases.c.owner == self.owner.token))
+    def drop(self, connection: sa.Connection, key: str) -> bool:
+        """The same, inside a transaction; whether it was ours."""
+        ours = sa.delete(leases).where(leases.c.key == key, leases.c.owner == self.owner.token)
+        return connection.execute(ours).rowcount > 0
 
     def bury(self) -> None:
         """Note all owners that are certainly gone, and remove their leases."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from pytest_mlops.store.artifacts import Artifact, Artifacts
 from pytest_mlops.store.database import BUSY_SECONDS, Database
 from pytest_mlops.store.leases import EXPIRY_SECONDS, Leases
 from pytest_mlops.store.rows import detail_rows, details_of, key_of, metric_rows, result_of, run_row
+from pytest_mlops.store.scratches import Left, Scratches
 
 KEEP_BYTES = 20 * 10**9
 """Bytes of artifacts that are kept by default."""
@@ -45,7 +47,7 @@ class SqlStore:
     session : str, optional
         Name that all who belong to one session share; by default this store is a session of its own.
     keep : int
-        Bytes of artifacts to keep.
+        Bytes of artifacts to keep; of scratch folders that nobody uses, as many again.
     expiry : float
         Seconds without a heartbeat after which a lease is free.
     busy : float
@@ -72,9 +74,11 @@ class SqlStore:
         self._session = session or secrets.token_hex(8)
         self._database = Database(url, busy=busy)
         self._leases = Leases(self._database, expiry=expiry)
-        if self._database.read_only:
+        if self._database.read_only or self._database.in_memory:
             self._temporary = tempfile.TemporaryDirectory(prefix="mlops-artifacts-")
         self._artifacts = Artifacts(artifacts, keep=keep)
+        self._scratches = Scratches(artifacts / "scratch")
+        self._keep = keep
         try:
             self._sweep()
         except BaseException:
@@ -125,8 +129,9 @@ class SqlStore:
                 kept = self._insert(connection, key, result, details, artifacts)
                 if artifacts or instead_of is not None:
                     self._artifacts.prune(connection)
-                self._leases.drop(connection, key.digest)
+                had_lease = self._leases.drop(connection, key.digest)
         self._artifacts.discard(folder)
+        self._drop_scratch(key, all_of_them=had_lease)
         if kept:
             return result
         return next(run for run in self.found(key) if run.id == result.id)
@@ -195,9 +200,38 @@ class SqlStore:
 
     def artifacts(self, key: RunKey) -> Path:
         """The folder in which the run of that key writes, if this store's session trains it."""
-        if self._temporary is not None:  # the store cannot be written; the run shall be able to
+        if (
+            self._temporary is not None
+        ):  # the store cannot be written, or is gone with us; the run shall be able to
             return Path(self._temporary.name, key.digest)
         return self._artifacts.running(key.digest, self._leases.owner.token)
+
+    def scratch(self, key: RunKey, *, mine: bool = False) -> Path:
+        """The folder that outlives a killed process, for who has the lease of that key."""
+        owner = self._leases.owner.token
+        if self._temporary is not None:
+            return Path(self._temporary.name, f"{key.digest}.scratch")
+        return self._scratches.taken(key.digest, owner, mine=mine)
+
+    def _drop_scratch(self, key: RunKey, *, all_of_them: bool) -> None:
+        if self._temporary is None:
+            self._scratches.drop(key.digest, self._leases.owner.token, all_of_them=all_of_them)
+        else:
+            shutil.rmtree(self.scratch(key), ignore_errors=True)
+
+    @property
+    def scratch_folder(self) -> Path:
+        """Where scratch folders lie."""
+        return self._scratches.folder
+
+    def scratch_left(self) -> list[Left]:
+        """Scratch folders of runs that are not finished, and that nobody trains now; the last used first."""
+        living = self._leases.living()
+        return [one for one in self._scratches.left() if one.owner not in living]
+
+    def drop_scratch_left(self) -> int:
+        """Remove those folders; how many there were."""
+        return self._scratches.sweep(living=self._leases.living, keep=-1)
 
     def artifact(self, run: str, name: str) -> Path:
         """The artifact of a finished run, by the run's id.
@@ -257,6 +291,8 @@ class SqlStore:
         with suppress(StoreError):  # a store that can only be read
             self._leases.bury()
         self._artifacts.sweep(dead=self._leases.dead, living=self._leases.living())
+        if self._temporary is None:
+            self._scratches.sweep(living=self._leases.living, keep=self._keep)
         forgotten = self._artifacts.forgotten()
         if forgotten:
             with suppress(StoreError), self.writing() as connection:

@@ -226,6 +226,78 @@ class StoreContract:
         with pytest.raises(StoreError, match=r"'modle\.txt'.*model\.txt"):
             store.artifact(a_result(a_key()).id, "modle.txt")
 
+    # --- scratch: what a run needs to go on after a kill
+
+    def test_scratch_goes_with_the_lease_to_its_next_owner(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        assert first.lease(a_key()) is None
+        write(first.scratch(a_key()) / "checkpoint.txt", "epoch 3")
+        first.release(a_key())
+        assert second.lease(a_key()) is None
+        assert (second.scratch(a_key()) / "checkpoint.txt").read_text() == "epoch 3"
+        first.close()
+        second.close()
+
+    def test_scratch_is_found_again_by_a_store_opened_later(self, open_store: Callable[[], Store]) -> None:
+        first = open_store()
+        first.lease(a_key())
+        write(first.scratch(a_key()) / "checkpoint.txt", "epoch 3")
+        first.close()
+        second = open_store()
+        assert second.lease(a_key()) is None
+        assert (second.scratch(a_key()) / "checkpoint.txt").read_text() == "epoch 3"
+        second.close()
+
+    def test_who_lost_the_lease_cannot_write_into_the_scratch_of_who_has_it(
+        self, open_store: Callable[[], Store]
+    ) -> None:
+        first, second = open_store(), open_store()
+        first.lease(a_key())
+        lost = first.scratch(a_key())
+        write(lost / "checkpoint.txt", "epoch 3")
+        first.release(a_key())
+        second.lease(a_key())
+        kept = second.scratch(a_key())
+        assert kept != lost
+        with pytest.raises(OSError, match="No such file"):
+            (lost / "checkpoint.txt").write_text("of somebody who stood still")
+        first.put(a_key(), a_result(a_key()))
+        assert (kept / "checkpoint.txt").read_text() == "epoch 3"
+        first.close()
+        second.close()
+
+    def test_scratch_belongs_to_one_key_and_seed(self, store: Store) -> None:
+        keys = [a_key(0), a_key(1), replace(a_key(0), parameters='{"lr": 1}')]
+        for key in keys:
+            store.lease(key)
+            assert not store.scratch(key).exists()
+            write(store.scratch(key) / "mine.txt", key.digest)
+        for key in keys:
+            assert [file.name for file in store.scratch(key).iterdir()] == ["mine.txt"]
+            assert (store.scratch(key) / "mine.txt").read_text() == key.digest
+
+    def test_scratch_is_gone_when_its_run_is_put_failed_or_not(self, store: Store) -> None:
+        failure = Failure(kind="error", message="no")
+        for key, result in ((a_key(0), a_result(a_key(0))), (a_key(1), a_result(a_key(1), failure=failure))):
+            store.lease(key)
+            write(store.scratch(key) / "checkpoint.txt", "epoch 3")
+            store.put(key, result)
+            store.lease(key)
+            assert not store.scratch(key).exists()
+
+    def test_scratch_of_other_sessions_is_removed_when_asked(self, open_store: Callable[[], Store]) -> None:
+        first, second = open_store(), open_store()
+        first.lease(a_key())
+        write(first.scratch(a_key()) / "checkpoint.txt", "epoch 3")
+        first.release(a_key())
+        second.lease(a_key())
+        assert not second.scratch(a_key(), mine=True).exists()
+        second.release(a_key())
+        first.lease(a_key())
+        assert not first.scratch(a_key()).exists()
+        first.close()
+        second.close()
+
     @pytest.mark.parametrize(
         "other",
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_mlops._optional import need
@@ -136,6 +137,19 @@ class Amp:
     def skipped_steps(self) -> int:
         """Steps that the gradient scaler skipped because of an overflow. Reading it waits for the device."""
         return int(self._skipped)
+
+    def state(self) -> dict[str, Any]:
+        """Steps so far and the scaler's state, as plain values; waits for the device."""
+        if self._scaler is not None:
+            self._update_scale()
+        scaler = self._scaler.state_dict() if self._scaler is not None else None
+        return {"steps": self.steps, "skipped": self.skipped_steps, "scaler": scaler}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state``."""
+        self.steps, self._skipped = int(state["steps"]), int(state["skipped"])
+        if self._scaler is not None and state["scaler"] is not None:
+            self._scaler.load_state_dict(state["scaler"])
 
     def _update_scale(self) -> None:
         # Late, before the next backward: two optimizers may step on the gradients of one, under one scale.

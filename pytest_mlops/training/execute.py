@@ -12,12 +12,13 @@ from typing import TextIO
 from pytest_mlops.records import Failure, Record, RunResult, RunSpec
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
-from pytest_mlops.training.isolation import isolated
+from pytest_mlops.training.isolation import VARIABLES, isolated
 from pytest_mlops.training.meter import Meter
 from pytest_mlops.training.metrics import Metrics, read_metrics
 from pytest_mlops.training.notes import noting, paths_in
 from pytest_mlops.training.output import captured
 from pytest_mlops.training.run import Run
+from pytest_mlops.training.scratch import Scratch
 from pytest_mlops.training.seeding import reseeding_heard
 from pytest_mlops.training.shared import module_state_kept
 
@@ -65,18 +66,30 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
     """
     outcome, handlers = _Outcome(), signal_handlers()
     messages: list[str] = []
-    with captured(echo) as recorder, noting(spec.root, paths_in(spec.data)) as notes:
+    aside = [*paths_in(spec.data), spec.artifacts, *filter(None, [spec.scratch])]
+    with captured(echo) as recorder, noting(spec.root, aside, VARIABLES | spec.env.keys()) as notes:
+        scratch = Scratch(spec.scratch, key=spec.key.digest, root=spec.root, notes=notes)
         try:
             with isolated(
-                seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
+                seed=spec.key.seed,
+                device=spec.device,
+                threads=spec.threads,
+                deterministic=spec.deterministic,
+                env=spec.env,
             ) as messages:
-                _train(spec, outcome, handlers)
+                _train(spec, outcome, scratch, handlers)
         except BaseException as error:  # noqa: BLE001 - e.g. a device that is not there
+            if interruption(error, handlers) is not None:
+                scratch.end(keep=True)
             _let_through(error, handlers)
             outcome.failure = outcome.failure or explain(error)
-    record = Record(modules=notes.modules(), files=notes.files()) if notes is not None else Record()
+    record = notes.record() if notes is not None else Record()
     if notes is not None and notes.carried():
         outcome.failure = outcome.failure or _carried_over(notes.carried())
+    # Of a success the store removes it, once the result is in there. Nobody goes on from a failure.
+    scratch.end(keep=outcome.failure is None)
+    if scratch.message:
+        messages.append(scratch.message)
     return _result(spec, outcome, recorder.text(), messages, record)
 
 
@@ -86,10 +99,10 @@ def _let_through(error: BaseException, handlers: frozenset[CodeType]) -> None:
         raise cause
 
 
-def _train(spec: RunSpec, outcome: _Outcome, handlers: frozenset[CodeType]) -> None:
+def _train(spec: RunSpec, outcome: _Outcome, scratch: Scratch, handlers: frozenset[CodeType]) -> None:
     """Call the function; fill ``outcome`` with all that it left, also when it fails half-way."""
     meter = Meter(spec.device)
-    run = Run(spec)
+    run = Run(spec, scratch)
     process = os.getpid()
     try:
         with module_state_kept(spec.function), protected(spec.data):
@@ -109,7 +122,8 @@ def _train(spec: RunSpec, outcome: _Outcome, handlers: frozenset[CodeType]) -> N
         outcome.failure = explain(error)
     else:
         outcome.failure = _judge(outcome.metrics)
-    outcome.measured = meter.read()
+    # What an attempt that was killed took is not known, and a part is not the price of the whole.
+    outcome.measured = {} if scratch.resumed else meter.read()
     _collect(run, outcome)
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,10 +26,14 @@ Restore = Callable[[], object]
 
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+VARIABLES = frozenset({_CUBLAS, *_POOLS})
+"""Environment variables that we set for a run: the options ``threads`` and ``deterministic`` tell what they are."""
 
 
 @contextmanager
-def isolated(*, seed: int, device: str, threads: int, deterministic: bool) -> Iterator[list[str]]:
+def isolated(
+    *, seed: int, device: str, threads: int, deterministic: bool, env: Mapping[str, str]
+) -> Iterator[list[str]]:
     """Set the process up for one training run, and put everything back at the end.
 
     Yields
@@ -54,6 +58,7 @@ def isolated(*, seed: int, device: str, threads: int, deterministic: bool) -> It
         )  # last: the environment is back
         for keep in (_leaving, _process, _environment, _folder, _signals, _figures, _compiler):
             stack.callback(_put_back, keep(), keep.__name__.strip("_"), messages)
+        os.environ.update(env)  # put back with the environment
         stack.enter_context(_thread_pools(threads))
         if torch is not None:
             stack.callback(_put_back, _torch_flags(torch), "the settings of torch", messages)
@@ -147,7 +152,21 @@ def _torch_flags(torch: Any) -> Restore:
         *((_getter(cudnn, name), _setter(cudnn, name)) for name in ("enabled", "benchmark", "deterministic")),
         *(
             (_getter(cuda_matmul, name), _setter(cuda_matmul, name))
-            for name in ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
+            for name in (
+                "allow_fp16_reduced_precision_reduction",
+                "allow_bf16_reduced_precision_reduction",
+                "allow_fp16_accumulation",
+            )
+            if hasattr(cuda_matmul, name)
+        ),
+        (_getter(torch.backends.mkldnn, "enabled"), _setter(torch.backends.mkldnn, "enabled")),
+        *(
+            (
+                getattr(torch.backends.cuda, f"{kind}_sdp_enabled"),
+                getattr(torch.backends.cuda, f"enable_{kind}_sdp"),
+            )
+            for kind in ("flash", "mem_efficient", "math", "cudnn")
+            if hasattr(torch.backends.cuda, f"{kind}_sdp_enabled")
         ),
     ]
     if torch.cuda.is_available() and torch.cuda.is_initialized():

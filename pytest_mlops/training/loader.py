@@ -82,6 +82,14 @@ class Passes:
         self._epochs[number] = epoch + 1
         return epoch
 
+    def state(self) -> list[list[int]]:
+        """Number and next epoch of each data object that was shuffled."""
+        return [[number, epoch] for number, epoch in self._epochs.items()]
+
+    def restore(self, state: list[list[int]]) -> None:
+        """Go on from a ``state``: data objects are known by the order in which they are first used."""
+        self._epochs = {int(number): int(epoch) for number, epoch in state}
+
 
 class Loader:
     """What ``run.loader`` returns: iterate over it as often as you like, each time is the next epoch."""

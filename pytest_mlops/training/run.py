@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_mlops._optional import installed, need
-from pytest_mlops.errors import MetricError, RunError
+from pytest_mlops.errors import RunError
 from pytest_mlops.records import RunSpec
 from pytest_mlops.training.amp import Amp
 from pytest_mlops.training.artifacts import artifact_path
+from pytest_mlops.training.curves import Curves, add_point
 from pytest_mlops.training.initialise import initialise
 from pytest_mlops.training.loader import Loader, Passes
-from pytest_mlops.training.metrics import to_float
+from pytest_mlops.training.resuming import Resumable
+from pytest_mlops.training.scratch import Scratch
 from pytest_mlops.training.split import split
 from pytest_mlops.training.streams import number, stream
 from pytest_mlops.training.weights import Seen
@@ -30,7 +31,7 @@ SMOKE_BATCHES = 2
 Module = TypeVar("Module", bound="torch.nn.Module")
 
 
-class Run:
+class Run(Resumable):
     """One training run, as the training function sees it: its first argument.
 
     Everything random comes from here, by name, so that two arms share per seed what they can share (the
@@ -42,6 +43,8 @@ class Run:
     ----------
     spec : RunSpec
         What to train; ``execute`` makes the run from it.
+    scratch : Scratch, optional
+        The run's own folder.
 
     Attributes
     ----------
@@ -67,7 +70,7 @@ class Run:
             return {"accuracy": evaluate(model, test)}
     """
 
-    def __init__(self, spec: RunSpec) -> None:
+    def __init__(self, spec: RunSpec, scratch: Scratch | None = None) -> None:
         self.seed = spec.key.seed
         self.index = spec.index
         self._spec = spec
@@ -78,7 +81,8 @@ class Run:
         self._generators: dict[str, torch.Generator] = {}
         self._passes = Passes(most=SMOKE_BATCHES if spec.smoke else None)
         self._seen = Seen()
-        self._curves: dict[str, list[tuple[float, float]]] = {}
+        self._curves: Curves = {}
+        self._scratch = scratch or Scratch(spec.scratch, key=spec.key.digest)
 
     def __repr__(self) -> str:
         return f"<Run seed={self.seed} index={self.index} device={self._spec.device} amp={self._spec.amp}>"
@@ -351,17 +355,7 @@ class Run:
 
             run.log(epoch, loss=float(loss), lr=scheduler.get_last_lr()[0])
         """
-        if not values:
-            raise RunError("run.log(step) has no values; write e.g. run.log(epoch, loss=float(loss)).")
-        try:
-            place, is_yes_no = to_float(step, named="run.log: the step")
-            points = {name: to_float(value, named=f"run.log: {name}")[0] for name, value in values.items()}
-        except MetricError as error:
-            raise RunError(str(error.args[0])) from None
-        if is_yes_no or not math.isfinite(place):
-            raise RunError(f"run.log: the step is {step!r}; expected a finite number such as the epoch.")
-        for name, value in points.items():
-            self._curves.setdefault(name, []).append((place, value))
+        add_point(self._curves, step, values)
 
     def artifact(self, name: str) -> Path:
         """A path for a file that is kept with the run; its folder is made.

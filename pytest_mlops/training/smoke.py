@@ -14,10 +14,11 @@ from pytest_mlops.errors import MetricError, MlopsError
 from pytest_mlops.records import Failure, Returned, RunSpec
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
-from pytest_mlops.training.isolation import isolated
+from pytest_mlops.training.isolation import VARIABLES, isolated
 from pytest_mlops.training.loader import Enough
 from pytest_mlops.training.metrics import read_metrics
 from pytest_mlops.training.output import captured, uncaptured
+from pytest_mlops.training.reads import imports_of_smoke_heard
 from pytest_mlops.training.run import Run
 from pytest_mlops.training.shared import module_state_kept
 
@@ -129,10 +130,16 @@ def _prepared(spec: RunSpec) -> Iterator[Run]:
     with (
         tempfile.TemporaryDirectory(prefix="mlops-smoke-", ignore_cleanup_errors=True) as folder,
         isolated(
-            seed=spec.key.seed, device=spec.device, threads=spec.threads, deterministic=spec.deterministic
+            seed=spec.key.seed,
+            device=spec.device,
+            threads=spec.threads,
+            deterministic=spec.deterministic,
+            env=spec.env,
         ),
+        imports_of_smoke_heard(VARIABLES | spec.env.keys()),
     ):
-        yield Run(replace(spec, smoke=True, artifacts=Path(folder) / "artifacts"))
+        mine = Path(folder)
+        yield Run(replace(spec, smoke=True, artifacts=mine / "artifacts", scratch=mine / "scratch"))
 
 
 def _call(run: Run, spec: RunSpec) -> Returned:

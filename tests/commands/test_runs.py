@@ -308,3 +308,26 @@ def test_of_a_damaged_store_nothing_is_said_to_be_safe(tmp_path, filled):
     assert result.exit_code == 3
     assert "restore a copy" in result.output
     assert "is lost" not in result.output
+
+
+def test_what_unfinished_runs_left_is_told_and_deleted_when_asked(filled, open_store):
+    store = open_store()
+    key = replace(KEY, seed=9)
+    store.lease(key)
+    (store.scratch(key) / "files").mkdir(parents=True)
+    (store.scratch(key) / "files" / "checkpoint.pt").write_bytes(b"0" * 2_000_000)
+    store.close()
+    told = f"1 unfinished training run left 2.0 MB in {store.scratch_folder}"
+    assert told in run("--store", filled).output
+    assert run("--store", filled, "delete", "--scratch", input="n\n").exit_code == 1
+    assert told in run("--store", filled).output
+    gone = run("--store", filled, "delete", "--scratch", "--yes")
+    assert gone.output == "what 1 unfinished training run left is deleted\n"
+    assert "unfinished" not in run("--store", filled).output
+
+
+@pytest.mark.parametrize("arguments", [[], ["abc", "--scratch"]])
+def test_either_ids_or_scratch_are_deleted(filled, arguments):
+    result = run("--store", filled, "delete", *arguments)
+    assert result.exit_code == 2
+    assert "Give the ids of finished training runs, or --scratch" in result.output

@@ -113,3 +113,66 @@ def test_equal_cards_are_one_device(gpus):
         environment(Place(device=f"cuda:{i}", amp="off"), threads=1, deterministic=True) for i in (0, 1)
     )
     assert first == second
+
+
+SETTINGS = {
+    "torch default_dtype": ("cpu", lambda: torch.set_default_dtype(torch.float64)),
+    "torch float32_matmul_precision": ("cpu", lambda: torch.set_float32_matmul_precision("medium")),
+    "torch default_device": ("cpu", lambda: torch.set_default_device("meta")),
+    "torch grad_enabled": ("cpu", lambda: torch.set_grad_enabled(False)),
+    "torch mkldnn": ("cpu", lambda: torch.backends.mkldnn.set_flags(False)),
+    "torch cudnn.allow_tf32": ("cuda:0", lambda: setattr(torch.backends.cudnn, "allow_tf32", False)),
+    "torch cudnn.benchmark": ("cuda:0", lambda: setattr(torch.backends.cudnn, "benchmark", True)),
+    "torch cudnn": ("cuda:0", lambda: setattr(torch.backends.cudnn, "enabled", False)),
+    "torch matmul.allow_tf32": ("cuda:0", lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True)),
+    "torch matmul.bf16_reduced_precision_reduction": (
+        "cuda:0",
+        lambda: setattr(torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
+    ),
+    "torch flash_sdp": ("cuda:0", lambda: torch.backends.cuda.enable_flash_sdp(False)),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_global_settings_of_torch_that_change_numbers_are_told_where_they_are_not_the_usual(
+    gpus, train, name
+):
+    device, change = SETTINGS[name]
+    gpus((8, 0))
+
+    def told():
+        found = environment(Place(device=device, amp="off"), threads=1, deterministic=False)
+        return {key: value for key, value in found.items() if key.startswith("torch ")}
+
+    heard = {}
+
+    def before_and_after(run):
+        change()
+        heard.update(told())
+        return {"told": name in heard, "before": before == {}}
+
+    before = told()
+    result = train(before_and_after)
+    assert result.metrics["told"] == 1.0, result.failure
+    assert result.metrics["before"] == 1.0
+    assert told() == {}, "put back after the run"
+
+
+def test_settings_of_another_device_do_not_matter(train):
+    def change(run):
+        torch.backends.cuda.enable_flash_sdp(False)
+        found = environment(Place(device="cpu", amp="off"), threads=1, deterministic=True)
+        return {"told": any("sdp" in name for name in found)}
+
+    assert train(change).metrics["told"] == 0.0
+
+
+def test_what_is_set_for_every_deterministic_run_is_not_told(gpus):
+    gpus((8, 0))
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        found = environment(Place(device="cuda:0", amp="off"), threads=1, deterministic=True)
+    finally:
+        torch.backends.cudnn.benchmark = before
+    assert "torch cudnn.benchmark" not in found

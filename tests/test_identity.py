@@ -23,6 +23,7 @@ PROJECT = {
         from options import RATE
 
         WIDTH = 64
+        SCALE = float(os.environ.get("MADE_SCALE", "1"))
         HERE = Path(__file__).parent
         TABLE = json.loads((HERE / "table.json").read_text())
 
@@ -65,7 +66,8 @@ PROJECT = {
             plugin = importlib.import_module(f"plugins.{TABLE['plugin']}")
             names = sorted(path.name for path in Path("images").glob("*.png"))
             size = net.Net().size + registry.get("tiny").depth + plugin.EXTRA + len(names)
-            value = helper(gain + RATE + rate + schedule.warmup) + 0 * (size + layers + WIDTH)
+            value = helper(gain + RATE + rate + schedule.warmup) + 0 * (size + layers + WIDTH + SCALE)
+            value += float(os.environ.get("MADE_BONUS", "0"))
             return {"auc": value + run.rng("noise").normal() / 100}
 
 
@@ -140,6 +142,10 @@ def several(*edits):
     return lambda pytester: [apply(pytester) for apply in edits]
 
 
+def set_variable(name, value):
+    return lambda pytester: pytester._monkeypatch.setenv(name, value)
+
+
 def none(pytester):
     """No file changes: an option does."""
 
@@ -183,6 +189,33 @@ RETRAINED = {
         [],
         "other.csv",
     ),
+    "environment variable declared": (
+        edit("test_gates.py", 'Path("cases.csv")', 'Path("cases.csv"), env={"MADE_MODE": "b"}'),
+        [],
+        "$MADE_MODE is new",
+    ),
+    "environment variable read": (set_variable("MADE_BONUS", "1"), [], "$MADE_BONUS changed"),
+    "environment variable read by a module when it was imported": (
+        set_variable("MADE_SCALE", "2"),
+        [],
+        "SCALE changed",
+    ),
+    "default dtype of torch": (
+        add(
+            "conftest.py",
+            "import torch\n\ndef pytest_runtest_setup():\n    torch.set_default_dtype(torch.float64)\n",
+        ),
+        [],
+        "torch default_dtype torch.float64 is new",
+    ),
+    "precision of torch's matrix products": (
+        add(
+            "conftest.py",
+            "import torch\n\ndef pytest_runtest_setup():\n    torch.set_float32_matmul_precision('medium')\n",
+        ),
+        [],
+        "torch float32_matmul_precision medium is new",
+    ),
     "threads": (none, ["--mlops-threads=2"], "threads 2, before 1"),
     "precision": (none, ["--mlops-amp=bf16"], "amp bf16, before off"),
     "deterministic": (none, ["--mlops-deterministic=off"], "deterministic false, before true"),
@@ -193,6 +226,7 @@ RETRAINED = {
 
 REUSED = {
     "nothing": none,
+    "environment variable that no run reads": set_variable("MADE_OTHER", "1"),
     "comment": edit("test_gates.py", "WIDTH = 64", "WIDTH = 64  # pixels"),
     "docstring": edit("test_gates.py", '"""A run."""', '"""One run."""'),
     "docstring of the module": edit("test_gates.py", '"""The gates."""', '"""My gates."""'),
@@ -252,10 +286,21 @@ def _dedent(text):
     return textwrap.dedent(text).lstrip("\n")
 
 
+@pytest.fixture
+def torch_as_it_was():
+    torch = pytest.importorskip("torch")
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    yield
+    torch.set_default_dtype(dtype)
+    torch.set_float32_matmul_precision(precision)
+
+
 @pytest.mark.parametrize(("apply", "options", "says"), RETRAINED.values(), ids=RETRAINED)
-def test_an_edit_that_can_change_a_result_is_trained_again_and_named(pytester, project, apply, options, says):
-    if "--mlops-amp=bf16" in options:
-        pytest.importorskip("torch")
+def test_an_edit_that_can_change_a_result_is_trained_again_and_named(
+    request, pytester, project, apply, options, says
+):
+    if "--mlops-amp=bf16" in options or "torch" in says:
+        request.getfixturevalue("torch_as_it_was")
     assert project()[0] == 10
     apply(pytester)
     trained, why = project(*options)

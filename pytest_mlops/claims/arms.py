@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlops import fingerprint
+from pytest_mlops.claims.env import checked_env, shown, traces
 from pytest_mlops.claims.expressions import Expression, metric_of
 from pytest_mlops.claims.recording import Recording, recording
 from pytest_mlops.claims.seeds import SEEDS
@@ -55,6 +56,7 @@ class Using:
     seeds: tuple[int, ...] | None = None
     device: str | None = None
     amp: str | None = None
+    env: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,6 +78,7 @@ class Arm:
         seeds: Iterable[int] | None = None,
         device: str | None = None,
         amp: str | None = None,
+        env: Mapping[str, str] | None = None,
         **later: Any,
     ) -> Arm:
         """A new arm that differs in what it uses.
@@ -89,6 +92,8 @@ class Arm:
             The block of seeds itself, each in [0, 2**31); it also caps ``max_seeds``.
         device, amp : str
             As the options ``device`` and ``amp``, for this arm.
+        env : dict of str to str
+            Environment variables that are set while it trains, in workers of loaders and child processes too.
 
         Raises
         ------
@@ -97,7 +102,7 @@ class Arm:
         """
         if later:
             raise NotBuiltError(
-                f"using({next(iter(later))}=...): this version has data=, seeds=, device= and amp=. Parameters of the "
+                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp= and env=. Parameters of the "
                 "training function itself go into arm(train, ...)."
             )
         if isinstance(self.source, Recording):
@@ -107,6 +112,8 @@ class Arm:
             changed["data"] = _checked_data(data)
         if seeds is not None:
             changed["seeds"] = _checked_seeds(seeds)
+        if env is not None:
+            changed["env"] = checked_env(env)
         for name, value in (("device", device), ("amp", amp)):
             if value is not None:
                 changed[name] = BY_NAME[name].parse(value, source=f"using({name}=...)")
@@ -134,6 +141,7 @@ class Arm:
         data = self.uses.data
         uses = [repr(data) if not callable(data) else fingerprint.fingerprint(data).digest]
         uses += [repr(self.uses.seeds), repr(self.uses.device), repr(self.uses.amp)]
+        uses += [repr(traces(self.uses.env))] if self.uses.env else []
         return json.dumps([what, uses], sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
@@ -168,9 +176,8 @@ class Arm:
             f"{name}={fingerprint.describe(value)}" for name, value in self.source.given.items()
         )
         uses = {name: getattr(self.uses, name) for name in ("data", "seeds", "device", "amp")}
-        using = ", ".join(
-            f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None
-        )
+        words = [f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None]
+        using = ", ".join([*words, *([f"env={shown(self.uses.env)}"] if self.uses.env else [])])
         return f"{self.function_name}({given})" + (f".using({using})" if using else "")
 
     def __repr__(self) -> str:

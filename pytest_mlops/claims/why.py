@@ -236,6 +236,12 @@ def _environment(new: Mapping[str, object], old: Mapping[str, object]) -> Iterat
             continue
         if name == "device":
             yield f"other device: {now.get(name)}, before {before.get(name)}"
+        elif name.startswith("$"):
+            yield (
+                f"{name} is new"
+                if name not in before
+                else f"{name} {'changed' if name in now else 'is gone'}"
+            )
         elif name not in before:
             yield f"{name} {now[name]} is new"
         elif name not in now:
@@ -245,7 +251,9 @@ def _environment(new: Mapping[str, object], old: Mapping[str, object]) -> Iterat
 
 
 def _flat(environment: Mapping[str, object]) -> dict[str, object]:
-    packages = environment.get("packages")
-    flat = {name: value for name, value in environment.items() if name != "packages"}
+    packages, variables = environment.get("packages"), environment.get("variables")
+    flat = {name: value for name, value in environment.items() if name not in ("packages", "variables")}
+    if isinstance(variables, dict):
+        flat |= {f"${name}": value for name, value in variables.items()}
     # torch is among the packages and, with its build, a fact of its own: one of them is enough.
     return {**(packages if isinstance(packages, dict) else {}), **flat}

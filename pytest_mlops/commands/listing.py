@@ -203,7 +203,8 @@ def _block(text: str, count: int, width: int) -> Iterator[str]:
 def _environment(text: str) -> dict[str, str]:
     environment = json.loads(text)
     packages = environment.pop("packages", {})
-    return {name: str(value) for name, value in {**environment, **packages}.items()}
+    variables = {f"${name}": f"#{value}" for name, value in environment.pop("variables", {}).items()}
+    return {name: str(value) for name, value in {**environment, **variables, **packages}.items()}
 
 
 def _artifact(count: int, kept: bool) -> str:

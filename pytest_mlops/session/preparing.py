@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training, parameters_key
+from pytest_mlops.claims.env import traces
 from pytest_mlops.claims.seeds import SEEDS, block
 from pytest_mlops.records import Details, RunKey, RunSpec
 from pytest_mlops.session.declared import DeclaredData
@@ -56,11 +57,13 @@ def prepare(
     )
     code = fingerprint.fingerprint(source.function)
     data = data_of_arms.ready(arm.uses.data)
-    described = {
+    described: dict[str, Any] = {
         **environment(place, threads=settings.threads, deterministic=deterministic),
         "packages": fingerprint.versions(code.packages | data.packages | {"numpy", "torch"}),
         "protocol": PROTOCOL,
     }
+    if arm.uses.env:
+        described["variables"] = traces(arm.uses.env)
     function = source.function
     key = RunKey(
         function=f"{getattr(function, '__module__', '?')}:{arm.function_name}",
@@ -106,6 +109,7 @@ def spec_of(prepared: Prepared, index: int) -> RunSpec:
         amp=prepared.place.amp,
         deterministic=prepared.deterministic,
         threads=prepared.threads,
+        env=prepared.arm.uses.env or {},
     )
 
 

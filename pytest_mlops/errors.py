@@ -34,10 +34,12 @@ def without_link(text: str) -> str:
 
     Examples
     --------
-    >>> without_link(str(SettingError("alpha = 2:\n  expected 0.05")))
-    'alpha = 2: expected 0.05'
+    >>> without_link(str(SettingError("alpha = 2:\n  expected 0.05\n  Lower it.")))
+    'alpha = 2: expected 0.05. Lower it.'
     """
-    return " ".join(re.sub(rf"\(see {re.escape(_MESSAGES)}#[\w-]+\)\s*$", "", text).split())
+    lines = re.sub(rf"\(see {re.escape(_MESSAGES)}#[\w-]+\)\s*$", "", text).strip().splitlines()
+    ended = [line if re.search(r"[.:,;?!]\s*$", line) else f"{line}." for line in lines[:-1] if line.strip()]
+    return " ".join(" ".join([*ended, *lines[-1:]]).split())
 
 
 class MlopsError(Exception):

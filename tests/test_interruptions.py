@@ -171,6 +171,25 @@ def test_a_session_without_gates_leaves_the_last_report_as_it_is(project):
     assert (project.folder / "mlops-report" / "report.json").read_bytes() == before
 
 
+def test_a_session_without_gates_does_not_end_the_report_of_a_killed_one(project):
+    process = project.start("-k", "test_gain", pause=0.3)
+    project.until_trained(1, process)
+    process.kill()
+    process.communicate()
+    (project.folder / "test_plain.py").write_text("def test_plain():\n    pass\n")
+    project.run("test_plain.py")
+    assert not project.report()["session"]["finished"]
+
+
+def test_workers_that_are_interrupted_before_a_gate_ended_leave_no_report_in_progress(project):
+    process = project.start("-n", "1", "-k", "test_gain", pause=0.3)
+    project.until_trained(1, process)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    session = project.report()["session"]
+    assert (session["finished"], session["exit_status"]) == (True, 2)
+
+
 def kill_and_go_on(project, undisturbed, moments):
     """Kill a session a moment after so many training runs began to end, again and again, and let the last one finish."""
     chance = random.Random(5)

@@ -54,7 +54,7 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
         *(_failed_run(run) for run in report.failed_runs),
         *_messages(report),
         *_parts(report.claims),
-        _cost(report),
+        *([_cost(report)] if report.session.finished else []),
         *_why(report.claims),
         *_arms(report.arms),
         _provenance(report),

@@ -82,8 +82,14 @@ def shown(
     Parameters
     ----------
     report : Report
-    width, unicode, verbosity, path
+    width : int
+        Columns of the terminal; below 40 the lines are as for 40.
+    unicode : bool
+        Whether the terminal can show box-drawing characters.
+    verbosity : int
         As for :func:`summary`.
+    path : str
+        Where the report was read.
     now : datetime
         The time, in UTC.
 
@@ -125,7 +131,7 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
     yield from _plain(wrap(scope(claim), width, first=_INDENT))
     if claim.remedy and claim.verdict != "PASS":
         arrow = "\u2192 " if unicode else "-> "
-        yield from _plain(_remedy(printable(claim.remedy), width, arrow))
+        yield from _plain(_with_command(printable(claim.remedy), width, _INDENT + arrow))
     for remark in claim.remarks:
         yield from _plain(wrap(printable(remark), width, first=_INDENT + "note: "))
     for reason in claim.why if verbosity >= 1 else []:
@@ -136,17 +142,17 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
 
 def _error(claim: Claim, width: int) -> Iterator[Line]:
     """What kept a claim from a verdict, and what was trained until then."""
-    yield from _plain(wrap(printable(claim.reason), width, first=_INDENT))
+    yield from _plain(_with_command(printable(claim.reason), width, _INDENT))
     spent = f"no verdict: {runs(claim.trained, claim.reused)}, {duration(claim.seconds)}"
     yield from _plain(wrap(spent, width, first=_INDENT))
 
 
-def _remedy(text: str, width: int, arrow: str) -> list[str]:
-    """What to do, wrapped; a command at its end stands on a line of its own, whole, to be copied."""
+def _with_command(text: str, width: int, first: str) -> list[str]:
+    """Text, wrapped; a command at its end stands on a line of its own, whole, to be copied."""
     before, command, words = text.rpartition(": pytest ")
     if not command:
-        return wrap(text, width, first=_INDENT + arrow)
-    return [*wrap(f"{before}:", width, first=_INDENT + arrow), f"pytest {words}"]
+        return wrap(text, width, first=first)
+    return [*wrap(f"{before}:", width, first=first), f"pytest {words}"]
 
 
 def _estimate(claim: Claim, scale: Scale, width: int, unicode: bool) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_mlops.reports import model
+from pytest_mlops.reports.wording import time_of
 from pytest_mlops.settings import without_password
 
 _OUTCOMES = {"passed": "passed", "failed": "failed", "skipped": "skipped"}
@@ -59,6 +60,16 @@ class Assembly:
         if not isinstance(record, model.GateRecord):
             record = msgspec.convert(record, model.GateRecord)
         self._records[record.gate.test] = record
+
+    def began(self, session: model.Session) -> bool:
+        """Whether an unfinished report is of this session, and of no other one that was killed or is at work."""
+        started = time_of(session.started)
+        return (
+            not session.finished
+            and session.command == self._command
+            and started is not None
+            and started.timestamp() >= int(self._started)
+        )
 
     @property
     def empty(self) -> bool:

@@ -111,7 +111,7 @@ class NewArms:
             return
         error = SmokeError(
             f"{label} cannot run: {failure.message}\n  Found {_WHERE}; its seed was {smoke_seed(prepared)}."
-            f"{_off(trouble.shortened)}\n  To stop where it raises: {try_out}"
+            f"{_off(trouble.may_be_for_want_of_batches)}\n  To stop where it raises: {try_out}"
         )
         if "File " in failure.traceback:  # what we refuse after the function has no line of the user's
             error.add_note(failure.traceback.rstrip())

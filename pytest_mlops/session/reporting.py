@@ -89,7 +89,7 @@ class Reporting:
     def _replaced(self) -> bool:
         """Whether the last report made room for one of this session, of which no gate ended."""
         try:
-            return not read(self._folder / "report.json").session.finished
+            return self._assembly.began(read(self._folder / "report.json").session)
         except ReportError:
             return False
 

@@ -75,7 +75,13 @@ class Telling:
 
     @contextmanager
     def measured(self, bill: Bill, pair: int) -> Iterator[None]:
-        """Measure one pair; where finished runs tell what training takes, the price is said before the first is paid."""
+        """Measure one pair; where finished runs tell what training takes, the price is said before the first is paid.
+
+        Yields
+        ------
+        None
+            While the pair is trained.
+        """
         self._price_ahead(pair)
         before = (bill.trained, bill.train_seconds, bill.waited_seconds, time.perf_counter())
         yield

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 from pytest_mlops.errors import MetricError, MlopsError
 from pytest_mlops.records import Failure, Returned, RunSpec
@@ -55,8 +56,8 @@ class Trouble:
     failure: Failure
     certain: bool
     """Whether training would go wrong as well."""
-    shortened: bool
-    """Whether anything was left out before: only then the smoke run itself may be to blame."""
+    may_be_for_want_of_batches: bool
+    """Whether the smoke run itself may be to blame, because it left out what sets the thing that is missing."""
     output: str
     """What the function printed, warned and logged."""
     seconds: float
@@ -110,9 +111,14 @@ def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trou
             failure = explain(error)
             shortened = run is not None and run._passes.shortened
             certain = not shortened or _no_batch_can_mend(error)
+            wanting = shortened and not _is_beyond_doubt(error)
     seconds = time.perf_counter() - started
     return Trouble(
-        failure=failure, certain=certain, shortened=shortened, output=recorder.text(), seconds=seconds
+        failure=failure,
+        certain=certain,
+        may_be_for_want_of_batches=wanting,
+        output=recorder.text(),
+        seconds=seconds,
     )
 
 
@@ -122,6 +128,15 @@ def _no_batch_can_mend(error: BaseException) -> bool:
     if isinstance(error, UnboundLocalError) or "NoneType" in str(error):  # set in a step that never came
         return False
     return isinstance(error, NameError | AttributeError | TypeError | ImportError | SyntaxError | MlopsError)
+
+
+def _is_beyond_doubt(error: BaseException) -> bool:
+    """Whether the mistake is in the text of the code; an attribute of a trainer may be set in a step that never came."""
+    if isinstance(error, AttributeError):
+        return isinstance(error.obj, Run | ModuleType)
+    return isinstance(error, NameError | ImportError | SyntaxError) or (
+        isinstance(error, MlopsError) and not isinstance(error, MetricError)
+    )
 
 
 @contextmanager

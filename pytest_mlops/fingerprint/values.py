@@ -171,8 +171,8 @@ def describe(value: Any) -> str:
 
     Examples
     --------
-    >>> describe(dict), describe(functools.partial(int, base=2)), describe(0.1)
-    ('dict', 'partial(int, base=2)', '0.1')
+    >>> describe(dict), describe(functools.partial(int, base=2)), describe(0.1), describe(Path("net.yaml"))
+    ('dict', 'partial(int, base=2)', '0.1', "Path('net.yaml')")
     """
     if isinstance(value, functools.partial):
         given = [describe(argument) for argument in value.args] + [
@@ -181,6 +181,8 @@ def describe(value: Any) -> str:
         text = f"partial({', '.join([describe(value.func), *given])})"
     elif isinstance(value, enum.Enum):
         text = f"{type(value).__name__}.{value.name}"
+    elif isinstance(value, PurePath):
+        text = f"Path({value.as_posix()!r})"
     elif hasattr(value, "__qualname__"):
         text = value.__qualname__.replace("<locals>.", "")
     elif array_like(value):

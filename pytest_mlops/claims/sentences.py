@@ -45,6 +45,7 @@ def why_stopped(reason: Reason, most: int) -> str:
         Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
         Reason.HARM: "enough evidence of the opposite: it crossed the boundary on the other side",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
+        Reason.IMPOSSIBLE: f"stopped early: no further seed within {most} could have brought PASS",
     }[reason]
 
 

@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_mlops.stats.decision import Decision, Reason, Verdict
+    from pytest_mlops.stats.discordant import DiscordantTest
+    from pytest_mlops.stats.rates import RateTest
     from pytest_mlops.stats.sequential import SequentialTest
 
-__all__ = ["Decision", "Reason", "SequentialTest", "Verdict"]
+__all__ = ["Decision", "DiscordantTest", "RateTest", "Reason", "SequentialTest", "Verdict"]
 
-_HOME = {"Decision": "decision", "Reason": "decision", "SequentialTest": "sequential", "Verdict": "decision"}
+_HOME = {
+    "Decision": "decision",
+    "DiscordantTest": "discordant",
+    "RateTest": "rates",
+    "Reason": "decision",
+    "SequentialTest": "sequential",
+    "Verdict": "decision",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -25,11 +25,12 @@ class Reason(StrEnum):
     IDENTICAL = "identical"
     NO_VARIANCE = "no variance"
     HARM = "harm"
+    IMPOSSIBLE = "impossible"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """A verdict with its evidence, in units of the contrast.
+    """A verdict with its evidence, in units of the contrast (of the rate, for a yes/no metric of one arm).
 
     Parameters
     ----------
@@ -41,9 +42,11 @@ class Decision:
         Mean contrast of the seeds up to the last look taken; before the first look, of all seeds (NaN for none).
     interval : tuple of float
         Repeated confidence interval ``(low, high)`` at that look, valid at any stop: ``low > 0`` goes with PASS
-        (low = 0 is the boundary itself). ``(-inf, inf)`` before the first look and where there is no t.
+        (low = 0 is the boundary itself; for a rate, its bar). All that is possible before the first look, and
+        where there is no t.
     p_value : float or None
-        Stage-wise p-value, futility ignored: at most alpha on PASS, above it otherwise. None without a t.
+        Stage-wise p-value, futility ignored: at most alpha on PASS, above it otherwise. None without a t,
+        and before the first look.
     n : int
         Seeds used: those up to the deciding look, or all that came when the sequence goes on.
     statistic : float or None

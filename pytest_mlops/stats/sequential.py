@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_mlops.stats import design
+from pytest_mlops.stats.checks import check_level, check_parts, check_seeds
 from pytest_mlops.stats.decision import Decision
 from pytest_mlops.stats.design import Bounds, Cells
 from pytest_mlops.stats.judge import REASONS, VERDICTS, Judged, checked_contrasts, intervals, judge
 from pytest_mlops.stats.recursion import Array, Below, state_of_t
 from pytest_mlops.stats.spending import Spending, default_spending
 from pytest_mlops.stats.tables import bounds_for
-
-MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +78,10 @@ class SequentialTest:
     fail_level: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_level("alpha", self.alpha, 0.0, 0.5, "it is a one-sided error probability")
-        _check_level("power", self.power, float(self.alpha), 1.0, "it is the chance to PASS, above alpha")
-        _check_seeds("min_seeds", self.min_seeds, 2, "one seed has no spread")
-        _check_seeds("max_seeds", self.max_seeds, int(self.min_seeds), "it cannot lie below min_seeds")
+        check_level("alpha", self.alpha, 0.0, 0.5, "it is a one-sided error probability")
+        check_level("power", self.power, float(self.alpha), 1.0, "it is the chance to PASS, above alpha")
+        check_seeds("min_seeds", self.min_seeds, 2, "one seed has no spread")
+        check_seeds("max_seeds", self.max_seeds, int(self.min_seeds), "it cannot lie below min_seeds")
         bounds = self.bounds
         for name in ("looks", "efficacy", "futility", "detectable_effect", "fail_level"):
             object.__setattr__(self, name, getattr(bounds, name))
@@ -203,10 +202,7 @@ class SequentialTest:
         Judged
             Arrays of the shape of the claims.
         """
-        if isinstance(parts, bool) or not isinstance(parts, (int, np.integer)) or parts < 1:
-            raise ValueError(
-                f"parts={parts!r} must be a whole number of at least 1: how many parts a claim has"
-            )
+        how_many = check_parts(parts)
         tiny = np.asarray(resolution, dtype=np.float64)
         if not (np.isfinite(tiny).all() and (tiny >= 0).all()):
             raise ValueError(f"resolution={resolution!r} must be finite and not negative: a rounding error")
@@ -216,7 +212,7 @@ class SequentialTest:
             values,
             identical=identical,
             resolution=tiny,
-            parts=int(parts),
+            parts=how_many,
             guard=guard,
             confirm_harm=confirm_harm,
         )
@@ -307,17 +303,3 @@ def _over_effects(
         raise ValueError(f"effect={effect!r} must be finite: mean over standard deviation of the contrast")
     result = function(looks, effects.ravel()).reshape(effects.shape)
     return float(result) if result.ndim == 0 else result
-
-
-def _check_level(name: str, value: object, low: float, high: float, why: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        raise ValueError(f"{name}={value!r} must be a number between {low} and {high}: {why}")
-    if not low < value < high:
-        raise ValueError(f"{name}={value!r} must lie between {low} and {high}, both excluded: {why}")
-
-
-def _check_seeds(name: str, value: object, low: int, why: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name}={value!r} must be a whole number from {low} to {MOST_SEEDS}: {why}")
-    if not low <= value <= MOST_SEEDS:
-        raise ValueError(f"{name}={value!r} must be from {low} to {MOST_SEEDS}: {why}")

@@ -53,7 +53,7 @@ def solve_bounds(
     shares = (1 - power) * futility[used]
     effect = _solve_effect(looks, upper, shares, alpha, power)
     lower, _ = futility_bounds(looks, upper, shares, effect)
-    level = _fail_level(alpha, looks, upper, lower)
+    level = fail_level(alpha, looks, upper, lower)
     return Bounds(looks=looks, efficacy=upper, futility=lower, detectable_effect=effect, fail_level=level)
 
 
@@ -201,7 +201,7 @@ def _solve_effect(looks: NDArray[np.int64], upper: Array, shares: Array, alpha: 
     return _root(excess, low, high)
 
 
-def _fail_level(alpha: float, looks: NDArray[np.int64], upper: Array, lower: Array) -> float:
+def fail_level(alpha: float, looks: NDArray[np.int64], upper: Array, lower: Array) -> float:
     """Level a* at which P(stopped without PASS, T <= -t(1 - a*)) is alpha under zero, or one half if never."""
     bounds = Bounds(looks=looks, efficacy=upper, futility=lower, detectable_effect=0.0, fail_level=0.0)
     stops = [survival.below() for survival in survivals(bounds, binding=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,20 +97,52 @@ def judge(
     guarded = np.broadcast_to(np.asarray(guard, dtype=bool), contrasts.shape)
     tape = _Tape(contrasts.shape[:-1])
     worst = special.stdtrit(bounds.looks - 1, bounds.fail_level / parts)
-    place = {int(n): i for i, n in enumerate(bounds.looks)}
-    seeds = min(contrasts.shape[-1], int(bounds.looks[-1]))
-    tape.n[...] = seeds
+    tape.n[...] = min(contrasts.shape[-1], int(bounds.looks[-1]))
     scale = _scale(contrasts[..., : int(bounds.looks[0])])
-    tiny = np.asarray(resolution, dtype=np.float64) / scale
-    sums = Moments.none(tape.n.shape)
+    mean = np.zeros(tape.n.shape)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        for n in range(1, seeds + 1):
-            sums = sums.with_one_more(contrasts[..., n - 1] / scale)
-            if n in place:
-                look = Look.at(sums, bounds, place[n], tiny=tiny, guard=guarded[..., n - 1])
-                tape.look(bounds, look, rule, float(worst[place[n]]))
-        _unscale(tape, sums.mean, scale)
+        for sums, look in _replayed(
+            bounds.looks,
+            contrasts / scale[..., None],
+            np.asarray(resolution, dtype=np.float64) / scale,
+            guarded,
+        ):
+            mean = sums.mean
+            if look is not None:
+                tape.look(bounds, look, rule, float(worst[look.place]))
+        _unscale(tape, mean, scale)
     return tape.judged()
+
+
+def statistics(
+    looks: NDArray[np.int64], contrasts: Array, resolution: ArrayLike = 0.0, *, guard: ArrayLike = False
+) -> Array:
+    """What `judge` compares with the efficacy bound at every look, shape (..., n_looks).
+
+    NaN where there is no spread, and at looks beyond the contrasts.
+    """
+    result = np.full((*contrasts.shape[:-1], len(looks)), np.nan)
+    scale = _scale(contrasts[..., : int(looks[0])])
+    guarded = np.broadcast_to(np.asarray(guard, dtype=bool), contrasts.shape)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        for _, look in _replayed(
+            looks, contrasts / scale[..., None], np.asarray(resolution, dtype=np.float64) / scale, guarded
+        ):
+            if look is not None:
+                result[..., look.place] = look.for_pass
+    return result
+
+
+def _replayed(
+    looks: NDArray[np.int64], scaled: Array, tiny: Array, guard: NDArray[np.bool_]
+) -> Iterator[tuple[Moments, Look | None]]:
+    """Seed by seed the moments so far, and the look that is taken there."""
+    place = {int(n): i for i, n in enumerate(looks)}
+    sums = Moments.none(scaled.shape[:-1])
+    for n in range(1, min(scaled.shape[-1], int(looks[-1])) + 1):
+        sums = sums.with_one_more(scaled[..., n - 1])
+        at = place.get(n)
+        yield sums, None if at is None else Look.at(sums, at, tiny=tiny, guard=guard[..., n - 1])
 
 
 def intervals(bounds: Bounds, judged: Judged) -> tuple[Array, Array]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mlops.stats.design import Bounds
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.skewness import sample_skewness, unskewed
 
@@ -72,23 +71,21 @@ class Look:
     """NaN where nothing guards against it."""
 
     @classmethod
-    def at(cls, sums: Moments, bounds: Bounds, place: int, *, tiny: Array, guard: NDArray[np.bool_]) -> Look:
+    def at(cls, sums: Moments, place: int, *, tiny: Array, guard: NDArray[np.bool_]) -> Look:
         """The look at that place of the design.
 
         Parameters
         ----------
         sums : Moments
             Of all contrasts up to here.
-        bounds : Bounds
-            The design.
         place : int
-            Which of its looks.
+            Which look of its design that is.
         tiny : ndarray
             A standard deviation of at most this is no spread.
         guard : ndarray of bool
             Whether the verdict has to hold against skewness too.
         """
-        n = int(bounds.looks[place])
+        n = sums.n
         sd = np.sqrt(sums.squares / (n - 1))
         constant = sd <= np.maximum(_ROUNDING * sums.largest, tiny)
         t = np.where(constant, np.nan, sums.mean / (sd / np.sqrt(n)))

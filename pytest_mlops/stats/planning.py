@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from pytest_mlops.stats.checks import MOST_SEEDS
 from pytest_mlops.stats.judge import checked_contrasts
-from pytest_mlops.stats.sequential import MOST_SEEDS, SequentialTest
+from pytest_mlops.stats.sequential import SequentialTest
 
 CONFIDENCE = 0.9  # of the range of a standard deviation
 _GRID = 9  # standard deviations at which expected seeds are computed: they rise and fall between the ends

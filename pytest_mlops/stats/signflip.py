@@ -10,10 +10,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pytest_mlops.stats.checks import MOST_SEEDS
 from pytest_mlops.stats.decision import Decision, Reason, Verdict
 from pytest_mlops.stats.judge import checked_contrasts
 from pytest_mlops.stats.recursion import Array
-from pytest_mlops.stats.sequential import MOST_SEEDS, SequentialTest
+from pytest_mlops.stats.sequential import SequentialTest
 
 ENUMERATED = 14  # seeds up to which all sign patterns are gone through: 16,384
 FLIPS = 4999  # random patterns beyond that; with the one seen they make 5,000

@@ -1,0 +1,257 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pytest_mlops.stats import Reason, SequentialTest
+from pytest_mlops.stats.families import check_levels_rise, family_design, holm, judge_families
+from pytest_mlops.stats.judge import REASONS, statistics
+
+TEST = SequentialTest(alpha=0.15, power=0.8, min_seeds=3, max_seeds=9)
+CLEAR = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.1, 0.9, 1.0]
+NOTHING = [-0.3, -0.2, 0.1, -0.35, 0.1, -0.2, -0.1, 0.0, 0.1]
+
+
+def drawn(seed, effects, n=9):
+    return np.random.default_rng(seed).normal(np.array(effects)[:, None], 1.0, (len(effects), n))
+
+
+FAMILIES = st.builds(
+    drawn,
+    st.integers(0, 2**32 - 1),
+    st.lists(st.sampled_from([0.0, 0.0, 0.8, 1.5, 3.0]), min_size=1, max_size=5),
+)
+
+
+def crosses(row, level):
+    """Whether a sequence ever crosses the bounds of a test of its own at this level, stops or no stops."""
+    test = replace(TEST, alpha=level)
+    t = [np.mean(row[:n]) / (np.std(row[:n], ddof=1) / np.sqrt(n)) for n in range(3, len(row) + 1)]
+    return any(value >= bound for value, bound in zip(t, test.efficacy, strict=False))
+
+
+def test_one_row_is_the_test_alone():
+    for seed in range(40):
+        row = drawn(seed, [0.5])[0]
+        one, alone = holm([row], TEST)[0], TEST.decide(row)
+        assert one.decision == alone
+        assert (one.verdict, one.n, one.level, one.adjusted_p) == (
+            alone.verdict,
+            alone.n,
+            0.15,
+            alone.p_value,
+        )
+
+
+@settings(deadline=None)
+@given(FAMILIES)
+def test_rows_that_pass_are_those_of_the_closed_test(family):
+    # Every intersection of rows by itself: rejected when one of its rows crosses at alpha over its size.
+    rows = holm(family, TEST)
+    seen = [values[: row.n] for values, row in zip(family, rows, strict=True)]
+    sizes = range(1, len(rows) + 1)
+    sets = [chosen for k in sizes for chosen in itertools.combinations(range(len(rows)), k)]
+    rejected = {s for s in sets if any(crosses(seen[i], 0.15 / len(s)) for i in s)}
+    for i, row in enumerate(rows):
+        closed = all(s in rejected for s in sets if i in s)
+        if row.verdict == "PASS":
+            assert closed
+        elif closed:  # it stopped before the level came free, and stays stopped
+            later = [other.n for other in rows if other.verdict == "PASS"]
+            assert max(later) > row.n
+        if row.adjusted_p is not None:
+            assert (row.adjusted_p <= 0.15) == (row.verdict == "PASS")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_one_look_is_holm_at_fixed_n(seed):
+    family = drawn(seed, [0.0, 0.4, 0.8, 1.2, 0.6])
+    p = np.array([stats.ttest_1samp(row, 0, alternative="greater").pvalue for row in family])
+    # Holm (1979) as in textbooks: the p-values in order times 5, 4, 3, 2, 1, made to rise.
+    order = np.argsort(p)
+    adjusted = np.minimum(np.maximum.accumulate(p[order] * (5 - np.arange(5))), 1.0)
+    rows = holm(family, SequentialTest(min_seeds=9, max_seeds=9))
+    for place, i in enumerate(order):
+        assert rows[i].adjusted_p == pytest.approx(adjusted[place], rel=1e-6)
+        assert (rows[i].verdict == "PASS") == (adjusted[place] <= 0.05)
+
+
+def test_a_row_that_passes_hands_its_level_to_the_others():
+    seed = next(
+        s
+        for s in range(999)
+        if crosses(drawn(s, [1.0])[0][:3], 0.15) and not crosses(drawn(s, [1.0])[0][:3], 0.075)
+    )
+    row = drawn(seed, [1.0])[0][:3]
+    with_clear, with_nothing = holm([row, CLEAR[:3]], TEST), holm([row, NOTHING[:3]], TEST)
+    assert [x.verdict for x in with_clear] == ["PASS", "PASS"]
+    assert [x.level for x in with_clear] == [0.15, 0.075]
+    assert with_nothing[0].verdict == "UNDECIDED"
+    assert with_nothing[0].level == 0.075
+
+
+def test_a_row_that_stopped_keeps_its_level():
+    slow = [-0.5, 1.0, 0.2, 1.2, 0.9, 1.1, 1.0, 0.9, 1.0]
+    rows = holm([NOTHING, slow], TEST)
+    assert [(row.verdict, row.n, row.level) for row in rows] == [("UNDECIDED", 3, 0.075), ("PASS", 7, 0.075)]
+    assert rows[0].decision.reason == "futility"
+    assert TEST.decide(slow).n == 6  # alone it would have had all of alpha
+
+
+def test_a_level_that_comes_free_counts_for_looks_before():
+    for seed in range(400):
+        rows = holm(drawn(seed, [1.0, 1.0, 1.0]), TEST)
+        late = [row for row in rows if row.verdict == "PASS" and row.decision.n < row.n]
+        if late:
+            assert late[0].decision.interval[0] >= 0
+            assert late[0].decision.p_value <= late[0].level
+            return
+    pytest.fail("no family in which a row passes by an earlier look")
+
+
+@settings(deadline=None)
+@given(FAMILIES, st.randoms())
+def test_the_order_of_rows_is_nothing(family, random):
+    order = list(range(len(family)))
+    random.shuffle(order)
+    rows, shuffled = holm(family, TEST), holm(family[order], TEST)
+    for i, other in zip(order, shuffled, strict=True):
+        # Sums are taken in another order: the last digit may differ.
+        assert (rows[i].verdict, rows[i].n, rows[i].level) == (other.verdict, other.n, other.level)
+        assert rows[i].decision == other.decision
+        assert rows[i].adjusted_p == pytest.approx(other.adjusted_p, rel=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(FAMILIES)
+def test_seed_by_seed_gives_what_all_at_once_give(family):
+    final = holm(family, TEST)
+    for n in range(10):
+        for row, known in zip(final, holm(family[:, :n], TEST), strict=True):
+            if row.n <= n and row.decision.decided:
+                assert (known.verdict, known.n, known.level, known.decision) == (
+                    row.verdict,
+                    row.n,
+                    row.level,
+                    row.decision,
+                )
+            else:
+                assert known.decision.reason == "continue"
+                assert known.verdict == "UNDECIDED"
+
+
+@settings(deadline=None, max_examples=30)
+@given(FAMILIES, st.data())
+def test_runs_beyond_a_stop_are_ignored_and_may_be_missing(family, data):
+    rows = holm(family, TEST)
+    ragged = [
+        values[: data.draw(st.integers(row.n, len(values)))] for values, row in zip(family, rows, strict=True)
+    ]
+    assert [(row.verdict, row.n, row.decision) for row in holm(ragged, TEST)] == [
+        (row.verdict, row.n, row.decision) for row in rows
+    ]
+
+
+def test_the_family_waits_for_a_running_row():
+    rows = holm([CLEAR, CLEAR[:2]], TEST)
+    assert [row.decision.reason for row in rows] == ["continue", "continue"]
+    assert rows[0].adjusted_p is None
+    assert [row.verdict for row in holm([CLEAR, CLEAR[:3]], TEST)] == ["PASS", "PASS"]
+
+
+def test_identical_rows_fail_and_give_nothing_away():
+    rows = holm([[0.0] * 5, CLEAR], TEST, identical=[True, False])
+    assert (rows[0].verdict, rows[0].decision.reason, rows[0].n) == ("FAIL", "identical", 3)
+    assert rows[0].decision.interval == (0.0, 0.0)
+    assert rows[1].level == 0.075
+    above = holm([[0.1] * 9, CLEAR], TEST, identical=[True, False])
+    assert (above[0].verdict, above[0].decision.reason) == ("UNDECIDED", "no variance")
+
+
+def test_constant_rows_decide_nothing():
+    rows = holm([[0.1] * 9, CLEAR], TEST)
+    assert (rows[0].verdict, rows[0].decision.reason, rows[0].n) == ("UNDECIDED", "no variance", 9)
+    assert rows[0].adjusted_p is None
+    noisy = [0.1, 0.1 + 1e-16, 0.1] * 3
+    assert holm([noisy, CLEAR], TEST, resolution=[1e-15, 0.0])[0].decision.reason == "no variance"
+
+
+def test_simulated_families_keep_both_errors():
+    design = family_design(TEST, 4)
+    rng = np.random.default_rng(7)
+    own, common = rng.standard_normal((20_000, 4, 9)), rng.standard_normal((20_000, 1, 9))
+    bar = 0.15 + 3.5 * np.sqrt(0.15 * 0.85 / 20_000)
+    for means in ([0, 0, 0, 0], [1.2, 0, 0, 0], [2.0, 2.0, 0, 0], [3.0, 3.0, 3.0, 0]):
+        for x in (own, np.sqrt(0.5) * (own + common)):
+            effect = np.array(means)[:, None]
+            verdict = judge_families(design, statistics(design.looks, x + effect)).verdict
+            wrong = effect[:, 0] == 0
+            assert (verdict[:, wrong] == 1).any(axis=1).mean() <= bar
+            assert (verdict == 2).any(axis=1).mean() <= bar
+
+
+def test_handing_levels_on_uses_alpha_up():
+    # Three clear rows pass at once, and the one that is not true is then tested at alpha itself.
+    design = family_design(TEST, 4)
+    x = np.random.default_rng(8).normal(np.array([9.0, 9.0, 9.0, 0.0])[:, None], 1.0, (20_000, 4, 9))
+    passed = (judge_families(design, statistics(design.looks, x)).verdict[:, 3] == 1).mean()
+    assert passed > 0.1
+
+
+def test_fail_lies_below_every_futility_bound():
+    design = family_design(SequentialTest(), 6)
+    assert (design.fail <= design.futility).all()
+    assert design.tests[5].alpha == pytest.approx(0.05 / 6)
+
+
+@pytest.mark.parametrize("most", [30, 46])
+def test_levels_rise_with_alpha_down_to_a_twelfth(most):
+    # The condition of Maurer and Bretz for the shipped spending; family_design would refuse it otherwise.
+    test = SequentialTest(max_seeds=most)
+    looks = test.looks
+    from pytest_mlops.stats.design import efficacy_bounds
+
+    shares, _ = test.used_spending.spent(looks)
+    bounds = np.stack([efficacy_bounds(looks, 0.05 / j * shares) for j in range(1, 13)])
+    assert (np.diff(bounds, axis=0) > 0).all()
+    check_levels_rise(0.05, looks, bounds)
+
+
+def test_levels_that_fall_are_refused():
+    bounds = np.array([[4.0, 3.0], [5.0, 2.9]])
+    with pytest.raises(
+        ValueError, match=r"at 6 seeds its nominal level falls when alpha grows from 0\.025 to 0\.05"
+    ):
+        check_levels_rise(0.05, np.array([5, 6]), bounds)
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "options", "message"),
+    [
+        ([], {}, "at least one row"),
+        ([[1.0], [[1.0]]], {}, r"contrasts\[1\] must have one axis"),
+        ([[1.0, np.nan]], {}, r"is nan"),
+        (
+            [[1.0]],
+            {"identical": [True, False]},
+            "identical must have one value for each of the 1 rows, got 2",
+        ),
+        ([[1.0]], {"resolution": []}, "resolution must have one value"),
+    ],
+)
+def test_bad_families_are_named(contrasts, options, message):
+    with pytest.raises(ValueError, match=message):
+        holm(contrasts, TEST, **options)
+
+
+def test_all_ways_to_stop_are_named():
+    design = family_design(TEST, 3)
+    x = np.random.default_rng(9).normal(0.5, 1.0, (2_000, 3, 9))
+    reasons = {
+        REASONS[code] for code in np.unique(judge_families(design, statistics(design.looks, x)).reason)
+    }
+    assert reasons == {Reason.EFFICACY, Reason.FUTILITY, Reason.MAX_SEEDS}

@@ -26,6 +26,8 @@ class Reason(StrEnum):
     NO_VARIANCE = "no variance"
     HARM = "harm"
     IMPOSSIBLE = "impossible"
+    CASES = "cases"
+    """Stopped without PASS; infinitely many seeds on these patients would not have the power at the effect seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +57,15 @@ class Decision:
         Standard deviation of the contrasts at that look; None before the first look.
     method : str
         Which test spoke, e.g. ``"sequential t-test"``.
+    df : float or None
+        Degrees of freedom of the statistic where patients were judged too; None without.
+    patients : int or None
+        Patients that were judged besides seeds; None for seeds alone.
+    case_share : float or None
+        Share of the variance of the estimate that the patients add, 0 to 1; None without.
+    patients_needed : int or None
+        With reason ``"cases"``: about how many patients would give the power at the effect seen; None where no
+        number would, because the seeds vary too much.
 
     Examples
     --------
@@ -71,6 +82,10 @@ class Decision:
     statistic: float | None = None
     sd: float | None = None
     method: str = "sequential t-test"
+    df: float | None = None
+    patients: int | None = None
+    case_share: float | None = None
+    patients_needed: int | None = None
 
     @property
     def decided(self) -> bool:

@@ -11,7 +11,7 @@ from scipy import special
 
 from pytest_mlops.stats.decision import Reason, Verdict
 from pytest_mlops.stats.design import Bounds
-from pytest_mlops.stats.look import Look, Moments
+from pytest_mlops.stats.look import ROUNDING, Look, Moments
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.skewness import skewed
 
@@ -143,6 +143,11 @@ def _replayed(
         sums = sums.with_one_more(scaled[..., n - 1])
         at = place.get(n)
         yield sums, None if at is None else Look.at(sums, at, tiny=tiny, guard=guard[..., n - 1])
+
+
+def is_constant(contrasts: Array, sd: float, resolution: float) -> bool:
+    """Whether the spread of one claim's contrasts is rounding, as `judge` sees it: then there is no t."""
+    return sd <= max(ROUNDING * float(np.abs(contrasts).max()), resolution)
 
 
 def intervals(bounds: Bounds, judged: Judged) -> tuple[Array, Array]:

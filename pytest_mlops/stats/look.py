@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.skewness import sample_skewness, unskewed
 
-_ROUNDING = 8 * np.finfo(np.float64).eps  # of the largest contrast: a spread below it is no spread
+ROUNDING = 8 * np.finfo(np.float64).eps  # of the largest contrast: a spread below it is no spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +87,7 @@ class Look:
         """
         n = sums.n
         sd = np.sqrt(sums.squares / (n - 1))
-        constant = sd <= np.maximum(_ROUNDING * sums.largest, tiny)
+        constant = sd <= np.maximum(ROUNDING * sums.largest, tiny)
         t = np.where(constant, np.nan, sums.mean / (sd / np.sqrt(n)))
         low = high = t
         skewness = np.full(t.shape, np.nan)

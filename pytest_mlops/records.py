@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -139,6 +140,42 @@ class Details:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CaseTable:
+    """The test cases of a metric, without their names: what all runs on them share."""
+
+    names: str
+    """SHA-256 of the names of all cases together, in order: no single name can be found from it, so none is kept."""
+    count: int
+    patients: bytes = b""
+    """For each case the number of its patient, int32, little-endian, numbered as they appear; empty: each its own."""
+    target: bytes = b""
+    """For each case its label, float64, little-endian; empty for per-case values."""
+
+    @property
+    def patient_count(self) -> int:
+        """How many patients there are; as many as cases where none were named."""
+        numbers = [number for (number,) in struct.iter_unpack("<i", self.patients)]
+        return int(max(numbers)) + 1 if numbers else self.count
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 that names the table in the store."""
+        parts = (self.names.encode(), str(self.count).encode(), self.patients, self.target)
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cases:
+    """What a run gave for each test case of one metric, sorted by the names of the cases."""
+
+    table: CaseTable
+    metric: str
+    """``"mean"`` of the values, or the library's metric of target and score: ``"auc"``."""
+    numbers: bytes
+    """For each case its value or score, float64, little-endian."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """What one training run left behind. A run that failed is a result too."""
 
@@ -156,7 +193,7 @@ class RunResult:
     output: str = ""
     """Standard output and error, warnings and log records of the run; the middle is cut above 1 MB."""
     weights: str | None = None
-    """SHA-256 of the trained weights and all metrics and curves: equal only for runs identical bit for bit.
+    """SHA-256 of the trained weights, all metrics, curves and numbers for each case: equal only for runs identical bit for bit.
     None where no weights were seen, so that identity cannot be shown."""
     steps: int = 0
     """Optimizer steps asked for through ``run.amp.step``."""
@@ -166,6 +203,8 @@ class RunResult:
     """What the user should know of this run, e.g. skipped optimizer steps."""
     reseeded: tuple[str, ...] = ()
     """Calls by which the training function seeded a global generator, e.g. ``torch.manual_seed(42)``."""
+    cases: Mapping[str, Cases] = field(default_factory=dict)
+    """Numbers for each test case behind a metric, by its name: ``run.cases``."""
     record: Record = Record()
     """What it turned out to depend on, beyond its key."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlops.reports.text import age, columns, cut, duration, pad, plural, printable, tail, wrap
 
 if TYPE_CHECKING:
+    from pytest_mlops.records import Cases
     from pytest_mlops.store.browse import Finished, Whole
 
 _SHORT = 10
@@ -95,6 +96,7 @@ def shown(
     ):
         yield from _listed_files(title, {name: _hash(part) for name, part in noted.items()}, width, most)
     yield from _table("Metrics", {name: _number(value) for name, value in run.metrics.items()}, width)
+    yield from _table("Cases", {name: _cases(one) for name, one in whole.cases.items()}, width)
     if whole.curves:
         yield "Curves"
         for name, points in whole.curves.items():
@@ -209,6 +211,12 @@ def _environment(text: str) -> dict[str, str]:
 
 def _artifact(count: int, kept: bool) -> str:
     return size(count) if kept else f"{size(count)}, gone to make room"
+
+
+def _cases(cases: Cases) -> str:
+    """How many: neither names nor numbers, which are of patients."""
+    of_patients = f" of {plural(cases.table.patient_count, 'patient')}" if cases.table.patients else ""
+    return f"{plural(cases.table.count, 'case')}{of_patients}, {cases.metric}"
 
 
 def _parameter(key: str) -> str:

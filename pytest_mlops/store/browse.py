@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Failure, Record, RunKey
+from pytest_mlops.records import Cases, Failure, Record, RunKey
+from pytest_mlops.store import cases
 from pytest_mlops.store.rows import curves_of, failure_of, key_of
 from pytest_mlops.store.schema import artifacts, details, metrics, objects, runs
 from pytest_mlops.store.sql import SqlStore
@@ -43,6 +44,8 @@ class Whole:
     messages: tuple[str, ...]
     artifacts: Sequence[tuple[str, int, bool]]
     """Name, size in bytes, and whether it is still kept."""
+    cases: Mapping[str, Cases] = field(default_factory=dict)
+    """Numbers for each test case, by the metric that they are behind."""
     record: Record = field(default_factory=Record)
     """What it turned out to depend on."""
     code: Mapping[str, str] = field(default_factory=dict)
@@ -136,6 +139,7 @@ def by_id(store: SqlStore, start: str) -> tuple[Finished, Whole]:
             output=row.output,
             messages=tuple(json.loads(row.messages)),
             artifacts=[(one.name, one.size, bool(one.kept)) for one in left],
+            cases=cases.of_run(connection, row.number),
         )
         return _finished(row, {metric.name: metric.value for metric in values}), whole
 
@@ -144,6 +148,7 @@ def delete(store: SqlStore, ids: Sequence[str]) -> int:
     """Delete finished runs by their whole ids, with artifacts that no other run has; how many there were."""
     with store.writing() as connection:
         gone = connection.execute(sa.delete(runs).where(runs.c.id.in_(ids))).rowcount
+        cases.prune(connection)
     store.prune()
     return gone
 

@@ -46,6 +46,12 @@ def _records(connection: sa.Connection) -> None:
     connection.exec_driver_sql("DROP TABLE runs_1")
 
 
+def _cases(connection: sa.Connection) -> None:
+    """3 to 4: numbers for each test case of a run."""
+    for statement in _VERSION_4:
+        connection.exec_driver_sql(statement)
+
+
 def _hash(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -105,5 +111,17 @@ def _attempts(connection: sa.Connection) -> None:
     )
 
 
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _records, 2: _attempts}
+_VERSION_4 = (
+    """CREATE TABLE cases (
+        run INTEGER NOT NULL, name VARCHAR(500) NOT NULL, metric TEXT NOT NULL, case_table VARCHAR(64) NOT NULL,
+        numbers BLOB NOT NULL, PRIMARY KEY (run, name),
+        FOREIGN KEY(run) REFERENCES runs (number) ON DELETE CASCADE)""",
+    "CREATE INDEX ix_cases_case_table ON cases (case_table)",
+    """CREATE TABLE case_tables (
+        digest VARCHAR(64) NOT NULL PRIMARY KEY, names VARCHAR(64) NOT NULL, count BIGINT NOT NULL,
+        patients BLOB NOT NULL, target BLOB NOT NULL)""",
+)
+"""The tables that version 4 adds, as they were then."""
+
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _records, 2: _attempts, 3: _cases}
 """By the version that a step starts from."""

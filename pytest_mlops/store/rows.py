@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pytest_mlops.records import Details, Failure, Record, RunKey, RunResult
+from pytest_mlops.records import Cases, Details, Failure, Record, RunKey, RunResult
 
 
 def run_row(key: RunKey, result: RunResult, details: Details, session: str) -> dict[str, object]:
@@ -55,7 +55,7 @@ def detail_rows(key: RunKey, result: RunResult, details: Details) -> list[dict[s
     return rows
 
 
-def result_of(row: sa.Row[Any], metrics: Sequence[sa.Row[Any]]) -> RunResult:
+def result_of(row: sa.Row[Any], metrics: Sequence[sa.Row[Any]], cases: Mapping[str, Cases]) -> RunResult:
     """The finished run of a row that is joined with the JSON of its record, as ``content``."""
     return RunResult(
         key=row.key,
@@ -70,6 +70,7 @@ def result_of(row: sa.Row[Any], metrics: Sequence[sa.Row[Any]]) -> RunResult:
         skipped_steps=row.skipped_steps,
         messages=tuple(json.loads(row.messages)),
         reseeded=tuple(json.loads(row.reseeded)),
+        cases=cases,
         record=Record(**json.loads(row.content)),
     )
 

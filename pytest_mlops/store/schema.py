@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 3
+VERSION = 4
 """Version of these tables; kept in SQLite's ``user_version``."""
 
 TABLES = sa.MetaData()
@@ -52,6 +52,32 @@ metrics = sa.Table(
     sa.Column("place", sa.Integer, nullable=False, comment="order in which the function returned it"),
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("yes_no", sa.Boolean, nullable=False),
+)
+
+cases = sa.Table(
+    "cases",
+    TABLES,
+    sa.Column("run", sa.ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.String(500), primary_key=True, comment="the metric that the numbers are behind"),
+    sa.Column("metric", sa.Text, nullable=False, comment="how they become it: mean, auc, ..."),
+    sa.Column("case_table", sa.String(64), nullable=False, index=True, comment="CaseTable.digest"),
+    sa.Column(
+        "numbers", sa.LargeBinary, nullable=False, comment="zlib of float64, little-endian, one a case"
+    ),
+)
+
+case_tables = sa.Table(
+    "case_tables",
+    TABLES,
+    sa.Column(
+        "digest", sa.String(64), primary_key=True, comment="content that all runs on these cases share"
+    ),
+    sa.Column("names", sa.String(64), nullable=False, comment="SHA-256 of the names of all cases together"),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column(
+        "patients", sa.LargeBinary, nullable=False, comment="zlib of int32: number of each case's patient"
+    ),
+    sa.Column("target", sa.LargeBinary, nullable=False, comment="zlib of float64: label of each case"),
 )
 
 details = sa.Table(

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert
 from pytest_mlops.claims.ports import Past
 from pytest_mlops.errors import StoreError
 from pytest_mlops.records import Details, RunKey, RunResult
-from pytest_mlops.store import attempts, past, schema
+from pytest_mlops.store import attempts, cases, past, schema
 from pytest_mlops.store.artifacts import Artifact, Artifacts
 from pytest_mlops.store.database import BUSY_SECONDS, Database
 from pytest_mlops.store.leases import EXPIRY_SECONDS, Leases
@@ -102,6 +102,7 @@ class SqlStore:
                     connection.execute(
                         sa.select(metrics).where(metrics.c.run == row.number).order_by(metrics.c.place)
                     ).all(),
+                    cases.of_run(connection, row.number),
                 )
                 for row in rows
             ]
@@ -126,6 +127,7 @@ class SqlStore:
             with self._database.writing(durable=True) as connection:
                 if instead_of is not None:
                     connection.execute(sa.delete(schema.runs).where(schema.runs.c.id == instead_of))
+                    cases.prune(connection)
                 kept = self._insert(connection, key, result, details, artifacts)
                 if artifacts or instead_of is not None:
                     self._artifacts.prune(connection)
@@ -326,6 +328,7 @@ class SqlStore:
             return False
         if result.metrics:
             connection.execute(sa.insert(schema.metrics), metric_rows(number, result))
+        cases.put(connection, number, result.cases)
         if artifacts:
             self._artifacts.add(connection, number, artifacts)
         return True

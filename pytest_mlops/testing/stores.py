@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 
 from pytest_mlops.claims.ports import Store
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Details, Failure, Record, RunKey, RunResult
+from pytest_mlops.records import Cases, CaseTable, Details, Failure, Record, RunKey, RunResult
 
 
 def a_key(seed: int = 0) -> RunKey:
@@ -89,6 +90,19 @@ class StoreContract:
         )
         assert store.put(key, result) == result
         assert list(store.found(key)) == [result]
+
+    def test_numbers_of_cases_come_back_bit_by_bit(self, store: Store) -> None:
+        table = CaseTable(names="n", count=3, patients=bytes(12), target=struct.pack("<3d", 0, 1, 1))
+        scores = struct.pack("<3d", 0.1 + 0.2, 5e-324, -0.0)
+        cases = {
+            "auc/siteA": Cases(table=table, metric="auc", numbers=scores),
+            "dice": Cases(table=CaseTable(names="n", count=3), metric="mean", numbers=scores),
+        }
+        for seed in range(2):
+            store.put(a_key(seed), a_result(a_key(seed), cases=cases))
+        for seed in range(2):
+            (kept,) = store.found(a_key(seed))
+            assert kept.cases == cases
 
     @pytest.mark.parametrize("value", [5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1e16 + 2])
     def test_every_bit_of_a_metric_comes_back(self, store: Store, value: float) -> None:

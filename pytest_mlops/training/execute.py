@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import TextIO
 
-from pytest_mlops.records import Failure, Record, RunResult, RunSpec
+from pytest_mlops.records import Cases, Failure, Record, RunResult, RunSpec
+from pytest_mlops.training.cases import with_cases
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
 from pytest_mlops.training.isolation import VARIABLES, isolated
 from pytest_mlops.training.meter import Meter
-from pytest_mlops.training.metrics import Metrics, read_metrics
+from pytest_mlops.training.metrics import Metrics
 from pytest_mlops.training.notes import noting, paths_in
 from pytest_mlops.training.output import captured
 from pytest_mlops.training.run import Run
@@ -32,6 +33,7 @@ class _Outcome:
     metrics: Metrics = _NO_METRICS
     measured: dict[str, float] = field(default_factory=lambda: {"seconds": 0.0})
     curves: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    cases: dict[str, Cases] = field(default_factory=dict)
     failure: Failure | None = None
     weights: str | None = None
     reseeded: list[str] = field(default_factory=list)
@@ -116,7 +118,7 @@ def _train(spec: RunSpec, outcome: _Outcome, scratch: Scratch, handlers: frozens
                 ):  # a child that the function forked and that came back here: it is no second pytest
                     os._exit(0)
                 meter.stop()
-            outcome.metrics = read_metrics(returned)
+            outcome.metrics = with_cases(returned, run._cases.values)
     except BaseException as error:  # noqa: BLE001 - all others are results
         _let_through(error, handlers)
         outcome.failure = explain(error)
@@ -153,14 +155,15 @@ def _judge(metrics: Metrics) -> Failure | None:
 
 
 def _collect(run: Run, outcome: _Outcome) -> None:
-    """Curves, steps and weights, out of the run's hands."""
+    """Curves, cases, steps and weights, out of the run's hands."""
     outcome.curves = {name: tuple(points) for name, points in run._curves.items()}
+    outcome.cases = dict(run._cases.cases)
     amp = run.__dict__.get("amp")  # made on first use: a run without AMP has none
     if amp is not None:
         outcome.steps = amp.steps
         outcome.skipped_steps = _skipped(amp, outcome)
     if outcome.failure is None:
-        outcome.weights = run._seen.digest(outcome.metrics.values, outcome.curves)
+        outcome.weights = run._seen.digest(outcome.metrics.values, outcome.curves, outcome.cases)
 
 
 def _skipped(amp: object, outcome: _Outcome) -> int:
@@ -187,6 +190,7 @@ def _result(spec: RunSpec, outcome: _Outcome, output: str, messages: list[str], 
         metrics={**finite, **outcome.measured, **failed},
         yes_no=frozenset({*(outcome.metrics.yes_no & finite.keys()), "failed"}),
         curves=outcome.curves,
+        cases=outcome.cases,
         failure=outcome.failure,
         output=output,
         weights=outcome.weights,

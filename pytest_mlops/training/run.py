@@ -12,17 +12,17 @@ from pytest_mlops.errors import RunError
 from pytest_mlops.records import RunSpec
 from pytest_mlops.training.amp import Amp
 from pytest_mlops.training.artifacts import artifact_path
+from pytest_mlops.training.cases import GivenCases
 from pytest_mlops.training.curves import Curves, add_point
 from pytest_mlops.training.initialise import initialise
 from pytest_mlops.training.loader import Loader, Passes
+from pytest_mlops.training.named_streams import Streams
 from pytest_mlops.training.resuming import Resumable
 from pytest_mlops.training.scratch import Scratch
 from pytest_mlops.training.split import split
-from pytest_mlops.training.streams import number, stream
 from pytest_mlops.training.weights import Seen
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 SMOKE_BATCHES = 2
@@ -31,7 +31,7 @@ SMOKE_BATCHES = 2
 Module = TypeVar("Module", bound="torch.nn.Module")
 
 
-class Run(Resumable):
+class Run(Streams, Resumable):
     """One training run, as the training function sees it: its first argument.
 
     Everything random comes from here, by name, so that two arms share per seed what they can share (the
@@ -71,17 +71,16 @@ class Run(Resumable):
     """
 
     def __init__(self, spec: RunSpec, scratch: Scratch | None = None) -> None:
-        self.seed = spec.key.seed
+        super().__init__(spec.key.seed)
         self.index = spec.index
         self._spec = spec
         self._artifacts = Path(
             spec.artifacts
         ).absolute()  # now: the function may change the working directory
-        self._rngs: dict[str, np.random.Generator] = {}
-        self._generators: dict[str, torch.Generator] = {}
         self._passes = Passes(most=SMOKE_BATCHES if spec.smoke else None)
         self._seen = Seen()
         self._curves: Curves = {}
+        self._cases = GivenCases(self._passes)
         self._scratch = scratch or Scratch(spec.scratch, key=spec.key.digest)
 
     def __repr__(self) -> str:
@@ -136,57 +135,6 @@ class Run(Resumable):
     def amp(self) -> Amp:
         """Mixed precision: ``run.amp.autocast()`` for the forward pass, ``run.amp.step(loss, optimizer)``."""
         return Amp(device=self._spec.device, precision=self._spec.amp, seen=self._seen)
-
-    def rng(self, name: str) -> np.random.Generator:
-        """The NumPy generator called ``name``: the same object for the same name within a run.
-
-        Parameters
-        ----------
-        name : str
-            What it is for. The stream depends on the seed and this name only.
-
-        Returns
-        -------
-        numpy.random.Generator
-            In the state in which the run left it.
-
-        Examples
-        --------
-        ::
-
-            noise = run.rng("augment").normal(size=x.shape)
-        """
-        from numpy.random import default_rng
-
-        _check_stream("rng", name)
-        if name not in self._rngs:
-            self._rngs[name] = default_rng(stream(self.seed, f"rng/{name}"))
-        return self._rngs[name]
-
-    def generator(self, name: str) -> torch.Generator:
-        """The torch generator (on the CPU) called ``name``: the same object for the same name within a run.
-
-        Parameters
-        ----------
-        name : str
-            What it is for. The stream depends on the seed and this name only.
-
-        Returns
-        -------
-        torch.Generator
-            In the state in which the run left it.
-
-        Examples
-        --------
-        ::
-
-            x = torch.randn(64, 16, generator=run.generator("latent")).to(run.device)
-        """
-        _check_stream("generator", name)
-        if name not in self._generators:
-            torch: Any = need("torch", extra="torch", why="run.generator")
-            self._generators[name] = torch.Generator().manual_seed(number(self.seed, f"generator/{name}"))
-        return self._generators[name]
 
     def loader(
         self,
@@ -357,6 +305,55 @@ class Run(Resumable):
         """
         add_point(self._curves, step, values)
 
+    def cases(
+        self,
+        name: str,
+        *,
+        case: Any,
+        value: Any = None,
+        target: Any = None,
+        score: Any = None,
+        metric: str | None = None,
+        patient: Any = None,
+    ) -> None:
+        """Give the metric ``name`` by a number for each test case: claims on it hold for new patients too.
+
+        The same cases in all arms and seeds, in any order. What is kept are the numbers and the labels, not the names of
+        cases and patients.
+
+        Parameters
+        ----------
+        name : str
+            Name of the metric, as in the dict that is returned: ``"auc"``, ``"dice/liver"``.
+        case : sequence of str or int
+            Name of each case, each once.
+        value : sequence of float, optional
+            A number for each case, e.g. the Dice of a volume: the metric is their mean.
+        target, score : sequence of float, optional
+            Label and score of each case instead, for a metric of all cases together.
+        metric : str, optional
+            ``"auc"``, ``"average_precision"``, ``"accuracy"``, ``"sensitivity"``, ``"specificity"``, ``"dice"``,
+            ``"mae"`` or ``"brier"``; by default the part of ``name`` before the first slash.
+        patient : sequence of str or int, optional
+            Patient of each case, where patients have several.
+
+        Raises
+        ------
+        MetricError
+            If a case comes twice, a number is not finite, lengths differ, there are fewer than three cases or patients,
+            a class is missing or only one patient has it, or the name is taken.
+
+        Examples
+        --------
+        ::
+
+            run.cases("dice", case=volume_ids, value=dice_of_volumes, patient=patient_ids)
+            run.cases("auc", case=image_ids, target=y_test, score=probabilities, patient=patient_ids)
+        """
+        self._cases.add(
+            name, case=case, value=value, target=target, score=score, metric=metric, patient=patient
+        )
+
     def artifact(self, name: str) -> Path:
         """A path for a file that is kept with the run; its folder is made.
 
@@ -382,12 +379,3 @@ class Run(Resumable):
             torch.save(model.state_dict(), run.artifact("model.pt"))
         """
         return artifact_path(self._artifacts, name)
-
-
-def _check_stream(method: str, name: object) -> None:
-    if not isinstance(name, str) or not name:
-        raise RunError(
-            f"run.{method}({name!r:.40}): expected a name such as 'augment'; each purpose has its own "
-            "stream, "
-            "so that adding one shifts no other."
-        )

@@ -13,11 +13,11 @@ from types import ModuleType
 
 from pytest_mlops.errors import MetricError, MlopsError
 from pytest_mlops.records import Failure, Returned, RunSpec
+from pytest_mlops.training.cases import with_cases
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
 from pytest_mlops.training.isolation import VARIABLES, isolated
 from pytest_mlops.training.loader import Enough
-from pytest_mlops.training.metrics import read_metrics
 from pytest_mlops.training.output import captured, uncaptured
 from pytest_mlops.training.reads import imports_of_smoke_heard
 from pytest_mlops.training.run import Run
@@ -161,7 +161,7 @@ def _call(run: Run, spec: RunSpec) -> Returned:
     started = time.perf_counter()
     with module_state_kept(spec.function), protected(spec.data):
         returned = spec.function(run, **copy.deepcopy(dict(spec.given)))
-    metrics = read_metrics(returned)
+    metrics = with_cases(returned, run._cases.values)
     if metrics.problems:
         raise MetricError("; ".join(metrics.problems))
     return Returned(

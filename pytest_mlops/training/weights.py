@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_mlops._optional import need
+from pytest_mlops.records import Cases
 
 # A run may make many models (folds, restarts). Their memory is given back: the oldest is digested as it is
 # by then.
@@ -33,9 +34,12 @@ class Seen:
             self._digest(self._held.pop(next(iter(self._held))))
 
     def digest(
-        self, metrics: Mapping[str, float], curves: Mapping[str, Iterable[tuple[float, float]]]
+        self,
+        metrics: Mapping[str, float],
+        curves: Mapping[str, Iterable[tuple[float, float]]],
+        cases: Mapping[str, Cases],
     ) -> str | None:
-        """SHA-256 of all parameters and buffers, metrics and curves.
+        """SHA-256 of all parameters and buffers, metrics, curves and numbers for each case.
 
         Returns
         -------
@@ -55,6 +59,8 @@ class Seen:
             self._hash.update(_text(name))
             for point in curves[name]:
                 self._hash.update(struct.pack("<dd", *point))
+        for name in sorted(cases):
+            self._hash.update(_text(name) + _text(cases[name].table.digest) + cases[name].numbers)
         return str(self._hash.hexdigest())
 
     def _digest(self, thing: Any) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from pytest_mlops._optional import installed
 from pytest_mlops.cli import cli
-from pytest_mlops.records import Details, Failure, Record, RunKey
+from pytest_mlops.records import Cases, CaseTable, Details, Failure, Record, RunKey
 from pytest_mlops.reports.text import columns
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_result
@@ -331,3 +331,19 @@ def test_either_ids_or_scratch_are_deleted(filled, arguments):
     result = run("--store", filled, "delete", *arguments)
     assert result.exit_code == 2
     assert "Give the ids of finished training runs, or --scratch" in result.output
+
+
+def test_cases_are_shown_as_counts(open_store, tmp_path):
+    store = open_store()
+    patients = b"".join(number.to_bytes(4, "little") for number in (0, 0, 1, 2))
+    table, alone = CaseTable(names="n", count=4, patients=patients), CaseTable(names="m", count=3)
+    cases = {
+        "auc": Cases(table=table, metric="auc", numbers=bytes(32)),
+        "dice": Cases(table=alone, metric="mean", numbers=bytes(24)),
+    }
+    result = a_result(KEY, cases=cases)
+    store.put(KEY, result)
+    store.close()
+    shown = run("--store", f"sqlite:///{tmp_path}/runs.sqlite", "show", result.id[:8]).output
+    assert "auc   4 cases of 3 patients, auc" in shown
+    assert "dice  3 cases, mean" in shown

@@ -14,15 +14,15 @@ import pytest
 import sqlalchemy as sa
 
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Record, RunKey
+from pytest_mlops.records import Cases, CaseTable, Record, RunKey
 from pytest_mlops.store import schema
 from pytest_mlops.store.database import Database
 from pytest_mlops.store.mounts import network_filesystem
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_key, a_result
 
-VERSION_1, VERSION_2 = (
-    Path(__file__).with_name(f"version_{number}.sql").read_text(encoding="utf-8") for number in (1, 2)
+VERSION_1, VERSION_2, VERSION_3 = (
+    Path(__file__).with_name(f"version_{n}.sql").read_text(encoding="utf-8") for n in (1, 2, 3)
 )
 
 
@@ -53,6 +53,15 @@ def file_of_version_2(tmp_path):
     connection.executescript(VERSION_2)
     connection.close()
     return tmp_path / "two.sqlite"
+
+
+@pytest.fixture
+def file_of_version_3(tmp_path):
+    """The same with an attempt at a claim, of version 3."""
+    connection = sqlite3.connect(tmp_path / "three.sqlite")
+    connection.executescript(VERSION_3)
+    connection.close()
+    return tmp_path / "three.sqlite"
 
 
 def open_at(path, **options):
@@ -99,6 +108,18 @@ def test_a_store_of_version_2_counts_attempts_from_now_on(file_of_version_2):
     store.close()
 
 
+def test_a_store_of_version_3_keeps_attempts_and_takes_cases(file_of_version_3):
+    store = open_at(file_of_version_3)
+    assert list(store.attempts("t.py::test_a a > b", "c0ffee")) == ["one"]
+    assert store.found(key_of_version_1(0))[0].cases == {}
+    cases = {"auc": Cases(table=CaseTable(names="n", count=1), metric="mean", numbers=bytes(8))}
+    store.put(a_key(2), a_result(a_key(2), cases=cases))
+    store.close()
+    store = open_at(file_of_version_3)
+    assert store.found(a_key(2))[0].cases == cases
+    store.close()
+
+
 def test_a_store_of_version_1_goes_on_as_a_new_one(old_file):
     store = open_at(old_file)
     key = key_of_version_1(3)
@@ -109,7 +130,7 @@ def test_a_store_of_version_1_goes_on_as_a_new_one(old_file):
     store.close()
 
 
-@pytest.mark.parametrize("old", ["old_file", "file_of_version_2"])
+@pytest.mark.parametrize("old", ["old_file", "file_of_version_2", "file_of_version_3"])
 def test_a_migrated_store_has_the_tables_of_a_new_one(old, request, tmp_path):
     old_file = request.getfixturevalue(old)
     open_at(old_file).close()

@@ -6,8 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 
 from pytest_mlops.errors import StoreError
+from pytest_mlops.records import Cases, CaseTable
+from pytest_mlops.store import schema
+from pytest_mlops.store.browse import delete
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import StoreContract, a_key, a_result
 
@@ -94,3 +98,25 @@ def test_a_database_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(StoreError, match="something else"):
         open_at(file)
     assert file.read_bytes() == before
+
+
+def test_what_runs_on_the_same_cases_share_is_kept_once_and_goes_with_the_last(tmp_path):
+    store = SqlStore(f"sqlite:///{tmp_path / 'runs.sqlite'}", artifacts=tmp_path / "artifacts")
+    table = CaseTable(names="n", count=3, target=bytes(24))
+    results = [
+        a_result(a_key(seed), cases={"auc": Cases(table=table, metric="auc", numbers=bytes(24))})
+        for seed in (0, 1)
+    ]
+    for seed, result in enumerate(results):
+        store.put(a_key(seed), result)
+
+    def tables():
+        with store.reading() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(schema.case_tables)).scalar_one()
+
+    assert tables() == 1
+    delete(store, [results[0].id])
+    assert tables() == 1
+    delete(store, [results[1].id])
+    assert tables() == 0
+    store.close()

@@ -155,7 +155,8 @@ def seeds_by_cases(
     ``(MS_seed + max(MS_case - MS_seed:case, 0))^2 / (MS_seed^2 / (S - 1))`` degrees of freedom. With seeds as readers
     this is the analysis of Dorfman, Berbaum and Metz (1992), equal to that of Obuchowski and Rockette (1995) with
     jackknifed covariances, on the degrees of freedom of Hillis (2007). With one seed: patients alone, on G - 1.
-    See docs/explanation/cases.md.
+    With fewer than 20 patients that have most of the variance these degrees of freedom are too many (level 0.07 at 10
+    patients). See docs/explanation/cases.md.
 
     Examples
     --------

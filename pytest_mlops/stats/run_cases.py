@@ -42,7 +42,11 @@ def decide_claim_by_cases(
         The claim is that the weighted sum is beyond it.
     direction : float
         1 for above, -1 for below.
-    identical, resolution, parts
+    identical : bool
+        As in ``SequentialTest.decide``.
+    resolution : float
+        As in ``SequentialTest.decide``.
+    parts : int
         As in ``SequentialTest.decide``.
 
     Returns

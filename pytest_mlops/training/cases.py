@@ -67,10 +67,14 @@ def read_cases(
 
     Parameters
     ----------
-    name, case, value, target, score, patient
-        As in ``Run.cases``.
+    name : str
+        As in ``Run.cases``, like all others.
+    case, value, target, score : sequence or None
+        One for each case; no value where there are target and score.
     metric : str
-        Its name, ``"mean"`` for values.
+        Name of the metric, ``"mean"`` for values.
+    patient : sequence or None
+        One for each case.
 
     Returns
     -------

@@ -12,6 +12,7 @@ import enum
 import hashlib
 import importlib.util
 import json
+import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
@@ -25,11 +26,15 @@ from typing import Any
 from pytest_mlops.errors import MlopsError, ParameterError
 from pytest_mlops.fingerprint import bytecode, party, syntax
 from pytest_mlops.fingerprint.content import content, path_content
+from pytest_mlops.fingerprint.patched import GONE, patched
 from pytest_mlops.fingerprint.slots import Shared, as_imported, is_code
 from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
 
 _DYNAMIC = frozenset({"globals", "locals", "vars", "eval", "exec", "__import__", "__subclasses__", "modules"})
 _PLAIN = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset)
+
+_ALONE: dict[int, tuple[Any, str]] = {}
+"""Objects without a key that were put into a module, alive so that no other gets their id, and a name for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,7 @@ def fingerprint(value: Any, *, name: str = "function") -> Code:
     """
     walk = _Walk(name)
     walk.visit(value)
+    walk.patches()
     reached = tuple(sorted(walk.reached.items()))
     digest = hashlib.sha256(json.dumps(reached).encode("utf-8", "surrogatepass")).hexdigest()
     return Code(digest=digest, reached=reached, packages=frozenset(walk.packages))
@@ -99,6 +105,7 @@ class _Walk:
         self.sources: dict[str, str] = {}
         self._seen: set[int] = set()
         self._files: set[str] = set()
+        self._whole: dict[str, str] = {}
         self._alive: list[Any] = []  # ids stay unique only while the objects live
 
     def visit(self, value: Any) -> None:
@@ -351,6 +358,7 @@ class _Walk:
         digest, imports = syntax.whole_file(file, package)
         self._note(module_name, digest)
         self.sources[file] = digest
+        self._whole[module_name] = file
         self._follow(imports)
 
     def _imports(self, node: ast.AST, package: str) -> None:
@@ -376,6 +384,24 @@ class _Walk:
             self._note(name, path_content(Path(file)))
         else:
             self._package(name)
+
+    def patches(self) -> None:
+        """Values that somebody put into modules that count by their source; those may lead to further modules."""
+        seen: set[str] = set()
+        while todo := self._whole.keys() - seen:
+            for name in sorted(todo):
+                module, file = sys.modules.get(name), self._whole[name]
+                if module is not None and party.source_file(module) == file:
+                    for inside, value in patched(module, syntax.tree_of(file)):
+                        self._patch(f"{name}:{inside} patched", value)
+            seen |= todo
+
+    def _patch(self, label: str, value: Any) -> None:
+        try:
+            self._note(label, "gone" if value is GONE else self._key(value, label))
+        except (MlopsError, RecursionError):  # a mock, a model: equal to itself alone
+            _, name = _ALONE.setdefault(id(value), (value, secrets.token_hex(16)))
+            self._note(label, name)
 
     # --- installed packages
 

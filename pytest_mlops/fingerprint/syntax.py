@@ -126,10 +126,11 @@ def class_of(qualname: str, tree: ast.Module) -> ast.ClassDef | None:
 
 def statements_binding(name: str, tree: ast.Module) -> list[ast.stmt]:
     """Statements at the module's level that give ``name`` a value, wherever they nest (``if``, ``with``, ``try``)."""
-    return [statement for statement in tree.body if name in _bound_by(statement)]
+    return [statement for statement in tree.body if name in bound_by(statement)]
 
 
-def _bound_by(statement: ast.stmt) -> set[str]:
+def bound_by(statement: ast.stmt) -> set[str]:
+    """Names that a statement gives a value."""
     if isinstance(statement, _DEFINITIONS):
         return {statement.name}
     names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

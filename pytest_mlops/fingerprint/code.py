@@ -362,7 +362,23 @@ class _Walk:
         self._follow(imports)
 
     def _imports(self, node: ast.AST, package: str) -> None:
-        self._follow(syntax.imports_in(node, package=package))
+        imports = list(syntax.imports_in(node, package=package))
+        self._follow(imports)
+        if not self._refusing:
+            self._imported_inside(node, imports)
+
+    def _imported_inside(self, node: ast.AST, imports: Iterable[syntax.Import]) -> None:
+        """Names of modules that the code imports while it runs. For state alone: a key must not depend on what is loaded."""
+        read = {name for names in syntax.attributes_in(node) for name in names}
+        for found in imports:
+            names = {found.module, *(f"{found.module}.{name}" for name in found.names)}
+            for module in (sys.modules.get(name) for name in sorted(names)):
+                file = party.source_file(module)
+                if module is None or file is None:
+                    continue
+                for name in sorted((read | set(found.names)) & vars(module).keys()):
+                    if not name.startswith("__"):
+                        self._global(vars(module), name, file)
 
     def _follow(self, imports: Iterable[syntax.Import]) -> None:
         for found in imports:

@@ -1,10 +1,12 @@
 """State outside the training function: every run starts with what the modules held, as in a process of its own."""
 
 import functools
+import importlib
 import logging
 import os
 import pathlib
 import random
+import sys
 from collections import defaultdict
 from types import SimpleNamespace
 
@@ -324,3 +326,28 @@ def test_a_child_that_the_function_forks_never_comes_back_as_a_second_pytest(tra
         return {"a": 1.0}
 
     assert train(forks).metrics["a"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import zzz_state; zzz_state.HISTORY.append(1); return {'n': len(zzz_state.HISTORY)}",
+        "import zzz_state as state; state.HISTORY.append(1); return {'n': len(state.HISTORY)}",
+        "from zzz_state import HISTORY; HISTORY.append(1); return {'n': len(HISTORY)}",
+        "from zzz_state import record; return {'n': record()}",
+        "import zzz_state; zzz_state.COUNT += 1; return {'n': zzz_state.COUNT}",
+    ],
+)
+def test_state_of_a_module_that_the_function_imports_in_its_body_is_put_back(
+    train, tmp_path, monkeypatch, body
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    tmp_path.joinpath("zzz_state.py").write_text(
+        "HISTORY = []\nCOUNT = 0\n\ndef record():\n    HISTORY.append(1)\n    return len(HISTORY)\n"
+    )
+    tmp_path.joinpath("zzz_train.py").write_text(f"def trains(run):\n    {body}\n")
+    monkeypatch.delitem(sys.modules, "zzz_state", raising=False)
+    monkeypatch.delitem(sys.modules, "zzz_train", raising=False)
+    trains = importlib.import_module("zzz_train").trains
+    importlib.import_module("zzz_state")
+    assert [train(trains, seed=seed).metrics["n"] for seed in range(4)] == [1, 1, 1, 1]

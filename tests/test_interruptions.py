@@ -176,8 +176,8 @@ def test_a_session_without_gates_does_not_end_the_report_of_a_killed_one(project
     project.until_trained(1, process)
     process.kill()
     process.communicate()
-    (project.folder / "test_plain.py").write_text("def test_plain():\n    pass\n")
-    project.run("test_plain.py")
+    (project.folder / "test_gates.py").write_text("def test_gain():\n    pass\n")
+    project.run("-k", "test_gain")
     assert not project.report()["session"]["finished"]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_mlops.errors import DataError
@@ -22,6 +22,12 @@ value = st.recursive(
 
 
 @given(value, value)
+@example({0: 1}, {"0": 1})
+@example({"a": 0, 0: 1}, {0: 1, "a": 0})
+@example([1], (1,))
+@example([1], [1.0])
+@example([[], [0]], [[0], []])
+@example([[0, 1]], [[0], 1])
 def test_hashes_are_equal_exactly_where_the_content_is(one, other):
     # Independent: the hash of the whole value in one go.
     same = content_of(one, name="x") == content_of(other, name="x")

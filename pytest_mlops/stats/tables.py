@@ -1,4 +1,7 @@
-"""Solved bounds: shipped for the defaults, otherwise kept in the user's cache folder. A cache can only save time."""
+"""Solved bounds: shipped for the defaults and for families of them, otherwise kept in the user's cache folder.
+
+A cache can only save time.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 import itertools
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,9 +12,14 @@ from pytest_mlops.stats import Reason, SequentialTest
 from pytest_mlops.stats.families import check_levels_rise, family_design, holm, judge_families
 from pytest_mlops.stats.judge import REASONS, statistics
 
-TEST = SequentialTest(alpha=0.15, power=0.8, min_seeds=3, max_seeds=9)
 CLEAR = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.1, 0.9, 1.0]
 NOTHING = [-0.3, -0.2, 0.1, -0.35, 0.1, -0.2, -0.1, 0.0, 0.1]
+
+
+@cache
+def small():
+    """A design that no file has: solved inside a test, where the cache folder is the test's own."""
+    return SequentialTest(alpha=0.15, power=0.8, min_seeds=3, max_seeds=9)
 
 
 def drawn(seed, effects, n=9):
@@ -29,7 +35,7 @@ FAMILIES = st.builds(
 
 def crosses(row, level):
     """Whether a sequence ever crosses the bounds of a test of its own at this level, stops or no stops."""
-    test = replace(TEST, alpha=level)
+    test = replace(small(), alpha=level)
     t = [np.mean(row[:n]) / (np.std(row[:n], ddof=1) / np.sqrt(n)) for n in range(3, len(row) + 1)]
     return any(value >= bound for value, bound in zip(t, test.efficacy, strict=False))
 
@@ -37,7 +43,7 @@ def crosses(row, level):
 def test_one_row_is_the_test_alone():
     for seed in range(40):
         row = drawn(seed, [0.5])[0]
-        one, alone = holm([row], TEST)[0], TEST.decide(row)
+        one, alone = holm([row], small())[0], small().decide(row)
         assert one.decision == alone
         assert (one.verdict, one.n, one.level, one.adjusted_p) == (
             alone.verdict,
@@ -51,7 +57,7 @@ def test_one_row_is_the_test_alone():
 @given(FAMILIES)
 def test_rows_that_pass_are_those_of_the_closed_test(family):
     # Every intersection of rows by itself: rejected when one of its rows crosses at alpha over its size.
-    rows = holm(family, TEST)
+    rows = holm(family, small())
     seen = [values[: row.n] for values, row in zip(family, rows, strict=True)]
     sizes = range(1, len(rows) + 1)
     sets = [chosen for k in sizes for chosen in itertools.combinations(range(len(rows)), k)]
@@ -87,7 +93,7 @@ def test_a_row_that_passes_hands_its_level_to_the_others():
         if crosses(drawn(s, [1.0])[0][:3], 0.15) and not crosses(drawn(s, [1.0])[0][:3], 0.075)
     )
     row = drawn(seed, [1.0])[0][:3]
-    with_clear, with_nothing = holm([row, CLEAR[:3]], TEST), holm([row, NOTHING[:3]], TEST)
+    with_clear, with_nothing = holm([row, CLEAR[:3]], small()), holm([row, NOTHING[:3]], small())
     assert [x.verdict for x in with_clear] == ["PASS", "PASS"]
     assert [x.level for x in with_clear] == [0.15, 0.075]
     assert with_nothing[0].verdict == "UNDECIDED"
@@ -96,15 +102,15 @@ def test_a_row_that_passes_hands_its_level_to_the_others():
 
 def test_a_row_that_stopped_keeps_its_level():
     slow = [-0.5, 1.0, 0.2, 1.2, 0.9, 1.1, 1.0, 0.9, 1.0]
-    rows = holm([NOTHING, slow], TEST)
+    rows = holm([NOTHING, slow], small())
     assert [(row.verdict, row.n, row.level) for row in rows] == [("UNDECIDED", 3, 0.075), ("PASS", 7, 0.075)]
     assert rows[0].decision.reason == "futility"
-    assert TEST.decide(slow).n == 6  # alone it would have had all of alpha
+    assert small().decide(slow).n == 6  # alone it would have had all of alpha
 
 
 def test_a_level_that_comes_free_counts_for_looks_before():
     for seed in range(400):
-        rows = holm(drawn(seed, [1.0, 1.0, 1.0]), TEST)
+        rows = holm(drawn(seed, [1.0, 1.0, 1.0]), small())
         late = [row for row in rows if row.verdict == "PASS" and row.decision.n < row.n]
         if late:
             assert late[0].decision.interval[0] >= 0
@@ -118,7 +124,7 @@ def test_a_level_that_comes_free_counts_for_looks_before():
 def test_the_order_of_rows_is_nothing(family, random):
     order = list(range(len(family)))
     random.shuffle(order)
-    rows, shuffled = holm(family, TEST), holm(family[order], TEST)
+    rows, shuffled = holm(family, small()), holm(family[order], small())
     for i, other in zip(order, shuffled, strict=True):
         # Sums are taken in another order: the last digit may differ.
         assert (rows[i].verdict, rows[i].n, rows[i].level) == (other.verdict, other.n, other.level)
@@ -129,9 +135,9 @@ def test_the_order_of_rows_is_nothing(family, random):
 @settings(deadline=None, max_examples=30)
 @given(FAMILIES)
 def test_seed_by_seed_gives_what_all_at_once_give(family):
-    final = holm(family, TEST)
+    final = holm(family, small())
     for n in range(10):
-        for row, known in zip(final, holm(family[:, :n], TEST), strict=True):
+        for row, known in zip(final, holm(family[:, :n], small()), strict=True):
             if row.n <= n and row.decision.decided:
                 assert (known.verdict, known.n, known.level, known.decision) == (
                     row.verdict,
@@ -147,41 +153,41 @@ def test_seed_by_seed_gives_what_all_at_once_give(family):
 @settings(deadline=None, max_examples=30)
 @given(FAMILIES, st.data())
 def test_runs_beyond_a_stop_are_ignored_and_may_be_missing(family, data):
-    rows = holm(family, TEST)
+    rows = holm(family, small())
     ragged = [
         values[: data.draw(st.integers(row.n, len(values)))] for values, row in zip(family, rows, strict=True)
     ]
-    assert [(row.verdict, row.n, row.decision) for row in holm(ragged, TEST)] == [
+    assert [(row.verdict, row.n, row.decision) for row in holm(ragged, small())] == [
         (row.verdict, row.n, row.decision) for row in rows
     ]
 
 
 def test_the_family_waits_for_a_running_row():
-    rows = holm([CLEAR, CLEAR[:2]], TEST)
+    rows = holm([CLEAR, CLEAR[:2]], small())
     assert [row.decision.reason for row in rows] == ["continue", "continue"]
     assert rows[0].adjusted_p is None
-    assert [row.verdict for row in holm([CLEAR, CLEAR[:3]], TEST)] == ["PASS", "PASS"]
+    assert [row.verdict for row in holm([CLEAR, CLEAR[:3]], small())] == ["PASS", "PASS"]
 
 
 def test_identical_rows_fail_and_give_nothing_away():
-    rows = holm([[0.0] * 5, CLEAR], TEST, identical=[True, False])
+    rows = holm([[0.0] * 5, CLEAR], small(), identical=[True, False])
     assert (rows[0].verdict, rows[0].decision.reason, rows[0].n) == ("FAIL", "identical", 3)
     assert rows[0].decision.interval == (0.0, 0.0)
     assert rows[1].level == 0.075
-    above = holm([[0.1] * 9, CLEAR], TEST, identical=[True, False])
+    above = holm([[0.1] * 9, CLEAR], small(), identical=[True, False])
     assert (above[0].verdict, above[0].decision.reason) == ("UNDECIDED", "no variance")
 
 
 def test_constant_rows_decide_nothing():
-    rows = holm([[0.1] * 9, CLEAR], TEST)
+    rows = holm([[0.1] * 9, CLEAR], small())
     assert (rows[0].verdict, rows[0].decision.reason, rows[0].n) == ("UNDECIDED", "no variance", 9)
     assert rows[0].adjusted_p is None
     noisy = [0.1, 0.1 + 1e-16, 0.1] * 3
-    assert holm([noisy, CLEAR], TEST, resolution=[1e-15, 0.0])[0].decision.reason == "no variance"
+    assert holm([noisy, CLEAR], small(), resolution=[1e-15, 0.0])[0].decision.reason == "no variance"
 
 
 def test_simulated_families_keep_both_errors():
-    design = family_design(TEST, 4)
+    design = family_design(small(), 4)
     rng = np.random.default_rng(7)
     own, common = rng.standard_normal((20_000, 4, 9)), rng.standard_normal((20_000, 1, 9))
     bar = 0.15 + 3.5 * np.sqrt(0.15 * 0.85 / 20_000)
@@ -196,7 +202,7 @@ def test_simulated_families_keep_both_errors():
 
 def test_handing_levels_on_uses_alpha_up():
     # Three clear rows pass at once, and the one that is not true is then tested at alpha itself.
-    design = family_design(TEST, 4)
+    design = family_design(small(), 4)
     x = np.random.default_rng(8).normal(np.array([9.0, 9.0, 9.0, 0.0])[:, None], 1.0, (20_000, 4, 9))
     passed = (judge_families(design, statistics(design.looks, x)).verdict[:, 3] == 1).mean()
     assert passed > 0.1
@@ -245,11 +251,11 @@ def test_levels_that_fall_are_refused():
 )
 def test_bad_families_are_named(contrasts, options, message):
     with pytest.raises(ValueError, match=message):
-        holm(contrasts, TEST, **options)
+        holm(contrasts, small(), **options)
 
 
 def test_all_ways_to_stop_are_named():
-    design = family_design(TEST, 3)
+    design = family_design(small(), 3)
     x = np.random.default_rng(9).normal(0.5, 1.0, (2_000, 3, 9))
     reasons = {
         REASONS[code] for code in np.unique(judge_families(design, statistics(design.looks, x)).reason)

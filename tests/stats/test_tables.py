@@ -40,6 +40,16 @@ def test_the_default_is_shipped_and_true():
     assert SequentialTest().efficacy.tolist() == shipped.efficacy.tolist()
 
 
+def test_the_levels_of_a_family_of_twelve_are_shipped(monkeypatch):
+    shares = default_spending(5, 30).spent(np.arange(5, 31))
+    solved = solve_bounds(0.05 / 12, 0.9, np.arange(5, 31), *shares)
+    monkeypatch.setattr(tables, "solve_bounds", None)
+    for j in range(1, 13):
+        bounds = tables.bounds_for.__wrapped__(0.05 / j, 0.9, 5, 30, default_spending(5, 30))
+    assert bounds.efficacy == pytest.approx(solved.efficacy, abs=1e-6)
+    assert bounds.fail_level == pytest.approx(solved.fail_level, abs=1e-8)
+
+
 def test_solved_bounds_are_kept_and_found_again(folder, monkeypatch):
     solved = fresh()
     assert len(list(folder.iterdir())) == 1

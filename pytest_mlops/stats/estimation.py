@@ -56,8 +56,8 @@ def median_unbiased(test: SequentialTest, decision: Decision) -> MedianUnbiased 
     solved for at which an outcome at least this high, a PASS at an earlier look or a t-statistic at least this
     large at this one, has probability one half. That law holds whatever the standard deviation, so `effect` is exact.
     `mean` is `effect` times the standard deviation that would give the raw mean at one look, an approximation: it
-    takes the spread as if the stop had told nothing of it. Its median bias is within 0.05 standard deviations where
-    that of the raw mean is -0.12 to +0.08 (`benchmarks/other_methods.py`). A PASS at the first look gives the raw mean.
+    takes the spread as if the stop had told nothing of it. Its median bias is within 0.03 standard deviations where
+    that of the raw mean is -0.13 to +0.08 (`benchmarks/other_methods.py`). A PASS at the first look gives the raw mean.
 
     Examples
     --------

@@ -103,7 +103,7 @@ class SurplusTest:
     ones, and on Gaussian noise on both sides, where pairing has symmetry. So at each look the runs are checked, and where paired
     and surplus runs differ (p < 0.1), or the residuals or the baseline are skewed, a PASS must be crossed by pairing as
     well, and a FAIL too. Going over to pairing instead would use the pairs just where they are extreme
-    (0.066 for 0.05); asking for both can only take verdicts away. The residuals' skewness enters as in
+    (up to 0.068 for 0.05); asking for both can only take verdicts away. The residuals' skewness enters as in
     Hall (1992): the smaller of t and his transformed t counts, which rises with t, as Johnson's does not.
 
     For `seconds`, memory and other measures of the machine there is no surplus: its runs are not independent.

@@ -105,8 +105,8 @@ class Kind:
 
 KINDS = [
     Kind("superior", lambda y, b: y - b, guarded=False),
-    Kind("margin", lambda y, b: y - b),
-    Kind("ratio 0.98", lambda y, b: (y + 0.98 * LEVEL) - 0.98 * (b + LEVEL)),
+    Kind("margin", lambda y, b: y - b, guarded=False),
+    Kind("ratio 0.98", lambda y, b: (y + 0.98 * LEVEL) - 0.98 * (b + LEVEL), guarded=False),
     Kind("equivalent", lambda y, b: y - b, within=1.0),
     Kind("bar", lambda y, b: y, paired=False),
     Kind("harm", lambda y, b: y - b, guarded=False, confirm_harm=True),
@@ -131,7 +131,8 @@ def judged(kind: Kind, pairs: Pairs, gain: float) -> Answers:
     if kind.within is not None:
         # At the edge the difference lies at the upper limit; a gain brings it towards the middle.
         width = 2 * kind.within * float(kind.contrasts(candidate, baseline).std())
-        sides = [TEST.judge(x, guard=True, parts=2) for x in (width - contrasts, contrasts)]
+        guard = unequal_spread(candidate, baseline)
+        sides = [TEST.judge(x, guard=guard, parts=2) for x in (width - contrasts, contrasts)]
         verdict, n = merged(*sides)
         low, _ = intervals(TEST.bounds, sides[1])
         return Answers(verdict == 1, verdict == 2, n, low <= gain)
@@ -152,7 +153,8 @@ def single(contrasts: Array) -> float:
 def fixed(contrasts: Array, n: int) -> float:
     """One t-test at a fixed number of seeds."""
     x = contrasts[:, :n]
-    t = x.mean(axis=1) / (x.std(axis=1, ddof=1) / math.sqrt(n))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = x.mean(axis=1) / (x.std(axis=1, ddof=1) / math.sqrt(n))
     return float((t > special.stdtrit(n - 1, 1 - TEST.alpha)).mean())
 
 

@@ -89,7 +89,7 @@ def series_of(claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResul
         margin=claim.margin,
         room=room,
         resolution=_resolution(metrics, weights, furthest),
-        guard=_guard(claim, part, values, exact=furthest == 0),
+        guard=_guard(part, values),
     )
 
 
@@ -133,12 +133,12 @@ def _resolution(metrics: Array, weights: Array, margin: float) -> float:
     return 4 * float((errors.sum(axis=1) + margin * _EPSILON).max())
 
 
-def _guard(claim: Claim, part: Part, values: Array, *, exact: bool) -> NDArray[np.bool_]:
-    """Skewness cancels between two sides of one law and margin zero; it does not for bars, margins, unequal spreads."""
+def _guard(part: Part, values: Array) -> NDArray[np.bool_]:
+    """Skewness cancels between two sides of one law, whatever the margin; it does not for bars and unequal spreads."""
     import numpy as np
 
     positive = np.array([term.weight > 0 for term in part.terms])
-    if positive.all() or not positive.any() or claim.is_ratio or not exact:
+    if positive.all() or not positive.any():
         return np.ones(len(values), dtype=bool)
     from pytest_mlops.stats.skewness import unequal_spread
 

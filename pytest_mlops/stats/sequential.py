@@ -122,7 +122,7 @@ class SequentialTest:
             Number of parts of a claim all of which must hold; each FAILs at ``fail_level / parts``.
         guard : bool or array_like of bool, shape (n,)
             Guard against skewed contrasts, always or at a look after that seed: the smaller of t and of its image under
-            Hall's transformation has to cross. For bars, margins and unequal spreads: a skewness of -1 costs 0.076
+            Hall's transformation has to cross. For bars and unequal spreads: a skewness of -1 costs 0.076
             instead of 0.108 at alpha 0.05; Gaussian contrasts pay one more seed.
         confirm_harm : bool
             Go on to the mirrored boundary instead of stopping for futility: FAIL is its crossing, P(FAIL | mean

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.claim import Claim, Part, check_metric, refuse_rates, refused_rate
+from pytest_mlops.claims.claim import Claim, Part, check_metric
+from pytest_mlops.claims.rates import is_rate, yes_no_of
 from pytest_mlops.claims.sentences import seed_of
 from pytest_mlops.errors import MetricError, RunError
 from pytest_mlops.records import RunResult
@@ -39,21 +40,19 @@ def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
         If a metric does not exist, or its name is not the same in every run.
     RunError
         If a training function seeds the generators alike under every seed, or trains few distinct runs under many.
-    NotBuiltError
-        If a metric turns out to be yes/no.
+    ClaimError
+        If a metric turns out to be yes/no, and no exact test answers the claim.
     """
     _refuse_equal_randomness(claim, outcomes, usable)
     _refuse_repeats(claim, outcomes, usable)
     parts = claim.parts({arm: list(outcomes[arm][0].metrics) for arm in claim.arms})
-    yes_no = {
-        arm: frozenset().union(*(result.yes_no for result in outcomes[arm][:usable])) for arm in claim.arms
-    }
+    yes_no = yes_no_of(claim, outcomes, usable)
     for part in parts:
-        refuse_rates(claim, part, yes_no)
         _check_every_run(part, outcomes, usable)
         _refuse_overflow(claim, part, outcomes, usable)
         _refuse_cycles(claim, part, outcomes, usable)
-        _refuse_rates_as_numbers(claim, part, outcomes, usable)
+        if not is_rate(claim, part, yes_no):
+            _refuse_rates_as_numbers(claim, part, outcomes, usable)
     _check_wildcards(claim, parts, outcomes, usable)
     return parts
 
@@ -164,7 +163,11 @@ def _refuse_rates_as_numbers(
     """``float(converged)`` is a rate as much as ``converged`` is; constant 0 or 1 gives no t, and may stay."""
     for term in part.terms:
         if {outcomes[term.arm][index].metrics[term.metric] for index in range(usable)} == {0.0, 1.0}:
-            raise refused_rate(claim, term, "is 0 or 1 in every training run, so it is a yes/no metric")
+            raise MetricError(
+                f'{claim.statement}: "{term.metric}" is 0 or 1 in every training run, so it is a yes/no metric, and a t-test '
+                f"would call five lucky training runs a proof. Return it as True or False:\n"
+                f'  return {{"{term.metric}": bool(...)}}'
+            )
 
 
 def _check_wildcards(

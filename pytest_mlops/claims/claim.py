@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Literal
 
 from pytest_mlops.claims.terms import Term, Tolerance
-from pytest_mlops.errors import ClaimError, MetricError, NotBuiltError
+from pytest_mlops.errors import ClaimError, MetricError
 from pytest_mlops.records import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Sign = Literal[">", "<", "=="]
 _PACKAGE = str(Path(__file__).resolve().parents[1])
-_COSTS = ("seconds", "gpu_seconds", "peak_memory_mb")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,14 +227,6 @@ def _check(claim: Claim) -> None:
             "and use), so nothing is "
             "compared. Did a parameter get lost on the way to arm(...)?"
         )
-    for term in terms:
-        if term.metric in _COSTS:
-            raise NotBuiltError(
-                f'{claim.statement}: claims on cost ("{term.metric}") are not built yet: they need a device of their own and '
-                "interleaved arms, or they would measure who else was at work."
-            )
-        if term.metric == "failed":
-            raise NotBuiltError(f"{claim.statement}: {_RATES}")
     if len({id(arm.asking) for arm in claim.arms}) > 1:
         raise ClaimError(f"{claim.statement}: its arms were made in different pytest sessions.")
     blocks = {arm.uses.seeds for arm in claim.arms if arm.trains}
@@ -245,30 +236,6 @@ def _check(claim: Claim) -> None:
             "all arms of a claim the same "
             ".using(seeds=...)."
         )
-
-
-_RATES = (
-    "claims on rates (yes/no metrics) are not built yet: they need an exact binomial test, and the t-test would call five "
-    "lucky runs a proof. Claim a number instead, or wait for it."
-)
-
-
-def refuse_rates(claim: Claim, part: Part, yes_no: Mapping[Arm, frozenset[str]]) -> None:
-    """Refuse a claim on metrics that training runs returned as bools.
-
-    Raises
-    ------
-    NotBuiltError
-        If a metric in it is a yes/no metric.
-    """
-    for term in part.terms:
-        if term.metric in yes_no[term.arm]:
-            raise refused_rate(claim, term, "was returned as True or False")
-
-
-def refused_rate(claim: Claim, term: Term, what: str) -> NotBuiltError:
-    """The refusal of a claim on a rate; ``what`` tells how its metric gave itself away."""
-    return NotBuiltError(f'{claim.statement}: "{term.metric}" {what}, and {_RATES}')
 
 
 def check_metric(term: Term, names: Sequence[str]) -> None:

@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.claim import Claim, Part, refuse_rates
+from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.claims.expressions import Expression
+from pytest_mlops.claims.rates import is_rate, rate_test
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.errors import MetricError
 from pytest_mlops.records import BUILT_IN_METRICS, Returned
+from pytest_mlops.stats import SequentialTest
 
 
-def check_names(claim: Claim, returned: Mapping[Arm, Returned]) -> str | None:
+def check_names(
+    claim: Claim, returned: Mapping[Arm, Returned], *, test: SequentialTest | None = None
+) -> str | None:
     """Check the names in a claim against the metrics that runs returned.
 
     A name that is missing is a mistake, with one exception. Where a loader stopped early, a family of names
@@ -25,6 +29,8 @@ def check_names(claim: Claim, returned: Mapping[Arm, Returned]) -> str | None:
         What is claimed.
     returned : mapping of arm to Returned
         What came back; arms of which nothing is known yet are left out. Recorded arms need no entry.
+    test : SequentialTest, optional
+        The claim's design: a rate that its seeds can never show is an error.
 
     Returns
     -------
@@ -35,8 +41,8 @@ def check_names(claim: Claim, returned: Mapping[Arm, Returned]) -> str | None:
     ------
     MetricError
         If a metric does not exist, or the arms differ in what a wildcard matches.
-    NotBuiltError
-        If a metric is yes/no.
+    ClaimError, SettingError
+        If a metric is yes/no, and no exact test answers the claim, or none with so few seeds.
     """
     known = {arm: _of_recording(arm.source) for arm in claim.arms if isinstance(arm.source, Recording)}
     known |= {arm: returned[arm] for arm in claim.arms if arm in returned}
@@ -46,8 +52,11 @@ def check_names(claim: Claim, returned: Mapping[Arm, Returned]) -> str | None:
         if _may_be_incomplete(claim, known):
             return str(error.args[0])
         raise
-    for part in parts:
-        refuse_rates(claim, part, {arm: one.yes_no for arm, one in known.items()})
+    if all(arm in known for arm in claim.arms):
+        yes_no = {arm: one.yes_no | {"failed"} for arm, one in known.items()}
+        for part in parts:
+            if is_rate(claim, part, yes_no) and test is not None:
+                rate_test(claim, part, test)
     return None
 
 

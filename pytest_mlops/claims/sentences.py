@@ -45,6 +45,7 @@ def why_stopped(reason: Reason, most: int) -> str:
         Reason.IDENTICAL: "the arms trained identical models, bit for bit, on every seed",
         Reason.HARM: "enough evidence of the opposite: it crossed the boundary on the other side",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
+        Reason.CASES: "stopped early: on these patients no number of seeds would bring PASS at the estimate seen",
         Reason.IMPOSSIBLE: f"stopped early: no further seed within {most} could have brought PASS",
     }[reason]
 
@@ -60,6 +61,12 @@ def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
             "on the seed: does all of its "
             "randomness come from run (run.rng, run.loader, run.init) or the global generators?"
         )
+    if part.decision.reason == Reason.CASES:
+        needed = part.decision.patients_needed
+        more = f"about {needed} patients" if needed is not None else "another set of patients"
+        return (
+            f"It would need {more} instead of {part.decision.patients}: more seeds do not make up for them."
+        )
     if part.decision.verdict == Verdict.FAIL:
         return "Drop the claim or change the training; more seeds will not turn it."
     return more_seeds(part, claim, test)
@@ -67,6 +74,8 @@ def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
 
 def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
     """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs."""
+    if part.advice:
+        return part.advice
     import numpy as np
 
     differences = np.array(part.contrasts)

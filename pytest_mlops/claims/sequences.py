@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_mlops.claims import by_cases
 from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.by_cases import cases_of
 from pytest_mlops.claims.claim import Claim, Part
+from pytest_mlops.claims.rates import answers, detectable, is_rate, rate_test, yes_no_of
 from pytest_mlops.claims.series import Series, series_of
-from pytest_mlops.records import RunResult
+from pytest_mlops.records import Cases, RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ class PartJudgement:
     contrasts: tuple[float, ...]
     """Left minus right without the constant, one number a seed, for all seeds known."""
     sides: tuple[Side, ...]
+    advice: str = ""
+    """What it would take to decide it, where that is not told by its contrasts."""
 
     @property
     def stopped_short(self) -> bool:
@@ -83,9 +88,12 @@ class Sequences:
 
     def _part(self, part: Part, usable: int, parts: int) -> PartJudgement:
         series = series_of(self.claim, part, self.outcomes, usable)
-        decision, interval = self._decided(series, parts, identical=self.identical)
+        if is_rate(self.claim, part, yes_no_of(self.claim, self.outcomes, usable)) and not self.identical:
+            return self._rate(part, series, usable, parts)
+        rows = cases_of(self.claim, part, self.outcomes, usable)
+        decision, interval = self._decided(part, series, rows, parts, identical=self.identical)
         if decision.reason == Reason.IDENTICAL and decision.verdict == Verdict.PASS:
-            decision, interval = self._all_identical(series, parts, (decision, interval))
+            decision, interval = self._all_identical(part, series, rows, parts, (decision, interval))
         return PartJudgement(
             name=part.name,
             decision=decision,
@@ -96,10 +104,42 @@ class Sequences:
             sides=_sides(part, self.outcomes, decision.n),
         )
 
+    def _rate(self, part: Part, series: Series, usable: int, parts: int) -> PartJudgement:
+        """A part about yes/no metrics, by its exact test."""
+        test = rate_test(self.claim, part, self.test)
+        given = answers(part, self.outcomes, usable)
+        first = part.terms[0].weight
+        if len(part.terms) == 1:
+            decision, method = test.decide(given[:, 0], parts=parts), "exact binomial test"
+        else:
+            decision, method = test.decide(given, parts=parts), "exact test of discordant pairs"
+        low, high = sorted(first * limit for limit in decision.interval)
+        return PartJudgement(
+            name=part.name,
+            decision=replace(decision, method=method),
+            estimate=first * decision.estimate,
+            interval=(low, high),
+            limits=series.limits(decision.n),
+            contrasts=tuple(series.differences.tolist()),
+            sides=_sides(part, self.outcomes, decision.n),
+            advice=detectable(test, int(self.test.looks[-1])),
+        )
+
     def _decided(
-        self, series: Series, parts: int, *, identical: bool
+        self, part: Part, series: Series, rows: list[list[Cases]] | None, parts: int, *, identical: bool
     ) -> tuple[Decision, tuple[float, float]]:
         """The decision, and the interval in the user's units."""
+        if rows is not None:
+            sides = by_cases.decide(
+                self.test,
+                self.claim,
+                part,
+                rows,
+                identical=identical,
+                resolution=series.resolution,
+                parts=parts,
+            )
+            return self._in_units(series, tuple(replace(side, method=_method(side)) for side in sides))
         options = {
             "resolution": series.resolution,
             "parts": parts,
@@ -108,20 +148,31 @@ class Sequences:
             "confirm_harm": self.confirm_harm,
         }
         if len(series.contrasts) == 2:
-            from pytest_mlops.stats.equivalence import decide_within, together
+            from pytest_mlops.stats.equivalence import decide_within
 
-            lower, upper = decide_within(self.test, *series.contrasts, **options)  # type: ignore[arg-type]
-            decision = together((lower, upper))
-            low, high = series.limits(decision.n)
-            return decision, (low + lower.interval[0], high - upper.interval[0])
+            return self._in_units(series, decide_within(self.test, *series.contrasts, **options))  # type: ignore[arg-type]
         (contrasts,) = series.contrasts
-        decision = self.test.decide(contrasts, **options)  # type: ignore[arg-type]
+        return self._in_units(series, (self.test.decide(contrasts, **options),))  # type: ignore[arg-type]
+
+    def _in_units(self, series: Series, sides: tuple[Decision, ...]) -> tuple[Decision, tuple[float, float]]:
+        if len(sides) == 2:
+            from pytest_mlops.stats.equivalence import together
+
+            decision = together(sides)
+            low, high = series.limits(decision.n)
+            return decision, (low + sides[0].interval[0], high - sides[1].interval[0])
+        (decision,) = sides
         direction = 1.0 if self.claim.sign == ">" else -1.0
         low, high = sorted(direction * limit + series.margin for limit in decision.interval)
         return decision, (low, high)
 
     def _all_identical(
-        self, series: Series, parts: int, passed: tuple[Decision, tuple[float, float]]
+        self,
+        part: Part,
+        series: Series,
+        rows: list[list[Cases]] | None,
+        parts: int,
+        passed: tuple[Decision, tuple[float, float]],
     ) -> tuple[Decision, tuple[float, float]]:
         """Identical runs PASS only when all pairs up to the last look are identical.
 
@@ -131,7 +182,7 @@ class Sequences:
         most = int(self.test.looks[-1])
         if len(series.differences) >= most and are_identical(self.claim, self.outcomes, most):
             return replace(passed[0], n=most), passed[1]
-        return self._decided(series, parts, identical=False)
+        return self._decided(part, series, rows, parts, identical=False)
 
 
 def are_identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> bool:
@@ -140,6 +191,11 @@ def are_identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: 
         return False
     traces = [{outcomes[arm][index].weights for arm in claim.arms} for index in range(n)]
     return all(len(trace) == 1 and None not in trace for trace in traces)
+
+
+def _method(decision: Decision) -> str:
+    """Which test spoke where runs have numbers for each case."""
+    return "seeds by cases" if decision.patients is not None else decision.method
 
 
 def _sides(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> tuple[Side, ...]:

@@ -95,7 +95,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         alpha=alpha,
         power=settings.power,
         method=_method(judgement),
-        holds_for="new seeds, on these cases",
+        holds_for=_holds_for(part),
         collapse_bound=collapse_bound(judgement.n, alpha)
         if judgement is not None and judgement.passed
         else None,
@@ -119,6 +119,12 @@ def _limits(claim: Claim, part: PartJudgement | None) -> tuple[float, ...]:
         return part.limits
     size = claim.tolerance.size if claim.tolerance is not None and not claim.tolerance.relative else 0.0
     return (claim.margin - size, claim.margin + size)
+
+
+def _holds_for(part: PartJudgement | None) -> str:
+    if part is None or part.decision.patients is None:
+        return "new seeds, on these cases"
+    return "new seeds and new patients"
 
 
 def _method(judgement: Judgement | None) -> str:
@@ -170,6 +176,8 @@ def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
         yield f"means {left.mean:.4g} and {right.mean:.4g}: a ratio of {left.mean / right.mean:.4g}"
     if judgement.identical:
         yield "the arms' training runs are identical bit for bit: did the parameter reach the model?"
+    if part is not None and part.decision.case_share is not None:
+        yield f"{part.decision.case_share:.0%} of the estimate's variance is that of the {part.decision.patients} patients"
     extra = max(len(part.contrasts) for part in judgement.parts) - judgement.n
     if extra > 0:
         yield f"{extra} more pairs are known and were not used: the first boundary crossed decides"

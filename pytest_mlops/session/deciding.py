@@ -28,9 +28,13 @@ from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.price import Price
 from pytest_mlops.session.telling import Telling
 from pytest_mlops.settings import Settings, time_text
+from pytest_mlops.stats import SequentialTest
 
 _ROOM = 1.1
 """Room in a budget that is proposed: training runs do not all take equally long."""
+
+_ONLY_FAILED = Returned(names=("failed",), yes_no=frozenset({"failed"}))
+"""What is known of every arm before it trains."""
 
 Source = Prepared | list[RunResult]
 """Where the results of an arm come from: they are trained, or they exist."""
@@ -76,6 +80,8 @@ class Deciding:
         started = time.perf_counter()
         sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
         ready_in = time.perf_counter() - started
+        if claims_failure(claim):
+            check_names(claim, dict.fromkeys(claim.arms, _ONLY_FAILED), test=test)
         if costs.claims_cost(claim):
             costs.check_cost(claim, hearing.prepared, alone=self.alone)
             hearing.remarks.append(costs.NOT_RESERVED)
@@ -167,7 +173,7 @@ class Deciding:
             runs: Sequence[RunResult | None] = costs.next_pair(self.laboratory, ready, pair, hearing.bill)
         else:
             ready = costs.in_order(ready, pair)
-            look = partial(_look, hearing.claim) if pair == 0 else None
+            look = partial(_look, hearing.claim, hearing.test) if pair == 0 else None
             wanted = [(prepared, pair) for prepared in ready]
             runs = self.laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
         for prepared, run in zip(ready, runs, strict=True):
@@ -214,7 +220,7 @@ class Deciding:
             )
 
 
-def _look(claim: Claim, arm: Arm, run: RunResult) -> None:
-    """Find a misspelt name at once, and not after the other arms' first runs."""
+def _look(claim: Claim, test: SequentialTest | None, arm: Arm, run: RunResult) -> None:
+    """Find a misspelt name, or a rate that so few seeds cannot show, at once and not after the other arms' first runs."""
     if not run.failed:
-        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)})
+        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)}, test=test)

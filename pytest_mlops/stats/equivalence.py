@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pytest_mlops.stats.decision import Decision, Verdict
 from pytest_mlops.stats.judge import CONTINUE, FAIL, PASS, UNDECIDED, Judged
+from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.sequential import SequentialTest
 
 
@@ -60,13 +61,27 @@ def decide_within(
     sides = [np.asarray(above_lower, dtype=np.float64), np.asarray(below_upper, dtype=np.float64)]
     kept = np.broadcast_to(np.asarray(guard, dtype=bool), sides[0].shape)
 
-    def decided(n: int) -> tuple[Decision, Decision]:
-        lower, upper = (test.decide(x[:n], parts=2 * parts, guard=kept[:n], **options) for x in sides)  # type: ignore[arg-type]
-        return lower, upper
+    def decided(x: Array) -> Callable[[int], Decision]:
+        return lambda n: test.decide(x[:n], parts=2 * parts, guard=kept[:n], **options)  # type: ignore[arg-type]
 
-    found = decided(len(sides[0]))
+    return decide_sides(decided(sides[0]), decided(sides[1]), len(sides[0]))
+
+
+def decide_sides(
+    lower: Callable[[int], Decision], upper: Callable[[int], Decision], n: int
+) -> tuple[Decision, Decision]:
+    """Decisions of two sides both of which must hold, cut at the look where the first of them ends without PASS.
+
+    Parameters
+    ----------
+    lower, upper : callable
+        From a number of seeds to the decision of that side on so many of its first seeds.
+    n : int
+        Seeds known.
+    """
+    found = lower(n), upper(n)
     stops = [one.n for one in found if one.decided and one.verdict != Verdict.PASS]
-    return decided(min(stops)) if stops else found
+    return (lower(min(stops)), upper(min(stops))) if stops else found
 
 
 def together(sides: Sequence[Decision]) -> Decision:

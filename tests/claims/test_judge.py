@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_mlops.claims.arms import Arms
 from pytest_mlops.claims.judge import Ended, judge
-from pytest_mlops.errors import MetricError, NotBuiltError, RunError
+from pytest_mlops.errors import MetricError, RunError
 from pytest_mlops.records import Failure, RunResult
 from pytest_mlops.stats import SequentialTest, Verdict
 
@@ -231,12 +231,6 @@ def test_identical_runs_pass_a_non_inferiority_claim_only_when_all_pairs_are_ide
     assert not judge(claim, {**outcomes, candidate: harmed}, TEST).passed
 
 
-def test_bools_at_any_seed_are_a_rate():
-    outcomes = {candidate: [*runs([1.0]), *runs([1.0] * 5, yes_no=["auc"])]}
-    with pytest.raises(NotBuiltError, match="True or False"):
-        judge(candidate["auc"] > 0.8, outcomes, TEST)
-
-
 @pytest.mark.parametrize("other", [["w0", "w1", "w2", "w3", "else"], [None] * 5])
 def test_equal_metrics_of_different_models_do_not_decide(other):
     assert identical(SAME, other, candidate["auc"] > baseline["auc"] - 0.01).open
@@ -266,18 +260,6 @@ def test_a_metric_that_is_missing_at_a_later_seed_is_named():
     outcomes[candidate][4] = RunResult(key="4", metrics=metrics)
     with pytest.raises(MetricError, match="not under place 4"):
         judge(candidate["extra"] > baseline["extra"], outcomes, TEST)
-
-
-def test_yes_no_metrics_are_refused_until_rates_are_built():
-    outcomes = {candidate: runs([1.0] * 5, yes_no=["auc"])}
-    with pytest.raises(NotBuiltError, match="True or False"):
-        judge(candidate["auc"] > 0.8, outcomes, TEST)
-
-
-def test_numbers_that_are_zero_or_one_are_a_rate():
-    outcomes = {candidate: runs([1, 1, 0, 1, 1, 1])}
-    with pytest.raises(NotBuiltError, match="is 0 or 1 in every training run"):
-        judge(candidate["auc"] > 0.5, outcomes, TEST)
 
 
 def test_a_metric_that_is_one_in_every_run_is_no_rate():

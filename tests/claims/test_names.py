@@ -4,7 +4,7 @@ import pytest
 
 from pytest_mlops.claims.arms import Arms
 from pytest_mlops.claims.names import check_names
-from pytest_mlops.errors import MetricError, NotBuiltError
+from pytest_mlops.errors import ClaimError, MetricError
 from pytest_mlops.records import Returned
 
 arm = Arms()
@@ -40,9 +40,11 @@ def test_one_known_side_is_enough_to_find_a_mistake(shortened):
         check_names(A["dice/*"] > B["dice/*"], {A: returned("auc", shortened=shortened)})
 
 
-def test_a_yes_no_metric_is_refused_as_soon_as_it_is_seen():
-    with pytest.raises(NotBuiltError, match="rates"):
-        check_names(A["ok"] > B["ok"], {A: returned("ok", yes_no=["ok"])})
+def test_a_claim_on_a_yes_no_metric_that_no_exact_test_answers_is_refused_as_soon_as_it_is_seen():
+    known = {arm: returned("ok", yes_no=["ok"]) for arm in (A, B)}
+    assert check_names(A["ok"] > B["ok"], known) is None
+    with pytest.raises(ClaimError, match="exact test"):
+        check_names(A["ok"] > B["ok"] - 0.1, known)
 
 
 def test_an_incomplete_family_is_a_doubt_only_where_a_loader_stopped_early():

@@ -89,7 +89,7 @@ def rate_test(claim: Claim, part: Part, test: SequentialTest) -> RateTest | Disc
             max_seeds=test.max_seeds,
         )
     except ValueError as error:
-        raise SettingError(f"{claim.statement}: {error}") from error
+        raise SettingError(f"{claim.statement}: {error}") from None
 
 
 def answers(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> NDArray[np.bool_]:

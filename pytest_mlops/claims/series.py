@@ -46,7 +46,7 @@ class Series:
         """The margin; for an equivalence its lower and its upper limit, at the mean of the first ``n`` seeds."""
         if self.room is None:
             return (self.margin,)
-        around = float(self.room[:n].mean())
+        around = float(self.room[0] if (self.room == self.room[0]).all() else self.room[:n].mean())
         return (self.margin - around, self.margin + around)
 
 

@@ -45,6 +45,7 @@ def bar(
     margin: float | None,
     *,
     zero: bool,
+    margin_low: float | None = None,
     width: int = 32,
     unicode: bool = True,
     scale: tuple[float, float] | None = None,
@@ -63,6 +64,8 @@ def bar(
     margin : float or None
     zero : bool
         Show where zero is: for differences, not for values.
+    margin_low : float or None
+        Lower limit of an equivalence.
     width : int
         Columns; at least 12.
     unicode : bool
@@ -83,6 +86,8 @@ def bar(
     g = UNICODE if unicode else ASCII
     low, high = map(finite, interval)
     marks = _marks(finite(estimate), low, high, finite(margin), zero, g)
+    if finite(margin_low) is not None:
+        marks = sorted([*marks, (float(margin_low or 0.0), 1, g.margin)])
     ends = scale or domain(value for value, _, _ in marks)
     if ends is None:
         return g.ground * width

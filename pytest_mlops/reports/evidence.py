@@ -9,7 +9,7 @@ from pytest_mlops.reports.figures import finite, p_text
 from pytest_mlops.reports.model import Claim, FailedRun
 from pytest_mlops.reports.terminal import failed_run
 from pytest_mlops.reports.text import printable
-from pytest_mlops.reports.wording import is_difference, parts_line, runs, scale_of, seeds
+from pytest_mlops.reports.wording import is_difference, margin_text, parts_line, runs, scale_of, seeds
 
 _ENDLESS = 10_000
 """No wrapping: editors and JUnit viewers wrap by themselves."""
@@ -50,7 +50,7 @@ def evidence(claim: Claim, *, failed_runs: Sequence[FailedRun] = (), unicode: bo
 def _numbers(claim: Claim, unicode: bool) -> list[str]:
     scale, zero = scale_of(claim), is_difference(claim)
     facts = [
-        f"{'margin' if zero else 'bar'} {scale.margin(claim.margin)}",
+        f"{'margin' if zero else 'bar'} {margin_text(claim, scale)}",
         seeds(claim.n, claim.max_n),
         f"p {p_text(claim.p_value)}",
         runs(claim.trained, claim.reused),
@@ -59,7 +59,15 @@ def _numbers(claim: Claim, unicode: bool) -> list[str]:
         rows = [f"  no estimate, {', '.join(facts)}"]
     else:
         numbers = scale.estimate(claim.estimate, claim.interval, unicode=unicode)
-        picture = bar(claim.estimate, claim.interval, claim.margin, zero=zero, width=40, unicode=unicode)
+        picture = bar(
+            claim.estimate,
+            claim.interval,
+            claim.margin,
+            zero=zero,
+            margin_low=claim.margin_low,
+            width=40,
+            unicode=unicode,
+        )
         rows = [f"  estimate {numbers}, {', '.join(facts)}", f"  {picture}"]
     if claim.parts:
         rows.append(f"  {parts_line(claim.parts)}")

@@ -17,6 +17,7 @@ from pytest_mlops.reports.wording import (
     is_bad,
     is_difference,
     made_line,
+    margin_text,
     parts_line,
     runs,
     scale_of,
@@ -126,7 +127,7 @@ def _cells(claim: Claim, expected: bool) -> list[str]:
         f"{escape.code(claim.statement)}<br><sub>{below}</sub>",
         _minus(scale.number(claim.estimate)),
         _interval(claim, claim.estimate, claim.interval, scale),
-        _minus(scale.margin(claim.margin)),
+        _minus(margin_text(claim, scale)),
         f"{claim.n}&nbsp;of&nbsp;{claim.max_n}",
         _minus(p_text(claim.p_value)).replace("<", "&lt;").replace(">", "&gt;"),
         f"{runs(claim.trained, claim.reused)}, {duration(claim.seconds)}",
@@ -143,7 +144,15 @@ def _interval(
     """The bar above its numbers."""
     if finite(estimate) is None:
         return "\u2013"
-    picture = bar(estimate, interval, claim.margin, zero=is_difference(claim), width=_BAR, scale=ends)
+    picture = bar(
+        estimate,
+        interval,
+        claim.margin,
+        zero=is_difference(claim),
+        margin_low=claim.margin_low,
+        width=_BAR,
+        scale=ends,
+    )
     numbers = scale.interval(interval, unicode=True).replace(" ", "&nbsp;")
     return f"`{picture}`<br>{_minus(numbers)}"
 
@@ -195,7 +204,14 @@ def _parts(claims: list[Claim]) -> Iterator[str]:
             continue
         scale = scale_of(claim)
         zero = [0.0] if is_difference(claim) else []
-        ends = domain([claim.margin, *zero, *(v for p in claim.parts for v in (p.estimate, *p.interval))])
+        ends = domain(
+            [
+                claim.margin,
+                claim.margin_low,
+                *zero,
+                *(v for p in claim.parts for v in (p.estimate, *p.interval)),
+            ]
+        )
         rows = [_row(["Verdict", "Part", "Estimate", "Interval", "n", "p", "Why"])]
         rows.append(_row([":--", ":--", "--:", ":--", "--:", "--:", ":--"]))
         for part in claim.parts:

@@ -18,6 +18,7 @@ from pytest_mlops.reports.wording import (
     is_bad,
     is_difference,
     made_line,
+    margin_text,
     parts_line,
     place,
     runs,
@@ -160,7 +161,15 @@ def _estimate(claim: Claim, scale: Scale, width: int, unicode: bool) -> list[str
         return wrap("no estimate", width, first=_INDENT)
     numbers = scale.estimate(claim.estimate, claim.interval, unicode=unicode)
     zero = is_difference(claim)
-    draw = partial(bar, claim.estimate, claim.interval, claim.margin, zero=zero, unicode=unicode)
+    draw = partial(
+        bar,
+        claim.estimate,
+        claim.interval,
+        claim.margin,
+        zero=zero,
+        margin_low=claim.margin_low,
+        unicode=unicode,
+    )
     return _drawn(numbers, draw, _INDENT, width)
 
 
@@ -176,7 +185,7 @@ def _drawn(numbers: str, draw: Callable[..., str], indent: str, width: int) -> l
 def _numbers(claim: Claim) -> str:
     scale = scale_of(claim)
     label = "margin" if is_difference(claim) else "bar"
-    words = [f"{label} {scale.margin(claim.margin)}", seeds(claim.n, claim.max_n)]
+    words = [f"{label} {margin_text(claim, scale)}", seeds(claim.n, claim.max_n)]
     words += [f"p {p_text(claim.p_value)}"] if claim.p_value is not None else []
     return ", ".join([*words, runs(claim.trained, claim.reused), duration(claim.seconds)])
 
@@ -187,7 +196,7 @@ def _parts(claim: Claim, scale: Scale, width: int, unicode: bool, verbosity: int
     yield from _plain(wrap(parts_line(claim.parts), width, first=_INDENT))
     zero = is_difference(claim)
     ends = domain(
-        [claim.margin, 0.0 if zero else None]
+        [claim.margin, claim.margin_low, 0.0 if zero else None]
         + [value for part in claim.parts for value in (part.estimate, *part.interval)]
     )
     for part in shown:
@@ -208,7 +217,16 @@ def _part(
         return why
     numbers = scale.estimate(part.estimate, part.interval, unicode=unicode)
     zero = is_difference(claim)
-    draw = partial(bar, part.estimate, part.interval, claim.margin, zero=zero, unicode=unicode, scale=ends)
+    draw = partial(
+        bar,
+        part.estimate,
+        part.interval,
+        claim.margin,
+        zero=zero,
+        margin_low=claim.margin_low,
+        unicode=unicode,
+        scale=ends,
+    )
     return [*_drawn(numbers, draw, indent, width), *why]
 
 

@@ -31,6 +31,16 @@ def scale_of(claim: Claim) -> Scale:
     )
 
 
+def margin_text(claim: Claim, scale: Scale) -> str:
+    """The margin, or both limits of an equivalence."""
+    low, high = finite(claim.margin_low), finite(claim.margin)
+    if low is None or high is None:
+        return scale.margin(claim.margin)
+    if abs(low + high) <= 1e-9 * abs(high):
+        return f"\u00b1{scale.margin(high)}"
+    return f"{scale.margin(low)} to {scale.margin(high)}"
+
+
 def seeds(n: int, max_n: int) -> str:
     """How many seeds the verdict stands on, of how many at most."""
     return f"{n} of {plural(max_n, 'seed')}"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_mlops.commands.runs import runs
+from pytest_mlops.commands.sessions import fill, plan
 from pytest_mlops.errors import ReportError, SettingError
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def schema() -> None:
 
 
 cli.add_command(runs)
+cli.add_command(plan)
+cli.add_command(fill)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import msgspec
 from pytest_mlops.reports.text import duration, plural, printable, wrap
 
 Range = tuple[float, float]
+"""Smallest and largest."""
 _TITLES = ("if the true value is", "P(PASS)", "more runs", "time")
 _WIDTHS = (34, 13, 14, 17)
 

@@ -12,10 +12,11 @@ from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.judge import Judgement, no_verdict
+from pytest_mlops.claims.rates import is_rate, yes_no_of
 from pytest_mlops.claims.recording import Recording
-from pytest_mlops.claims.series import series_of
+from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.records import RunResult
-from pytest_mlops.reports.plans import PlannedClaim, Truth, plan_lines
+from pytest_mlops.reports.plans import PlannedClaim, Range, Truth, plan_lines
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
@@ -142,6 +143,9 @@ class Plan:
         from pytest_mlops.stats.planning import plan
 
         parts = check_agreement(claim, outcomes, row.pilot)
+        if any(is_rate(claim, part, yes_no_of(claim, outcomes, row.pilot)) for part in parts):
+            row.note = "a yes/no metric: its cost is not forecast, only what it is at the most"
+            return
         series = [series_of(claim, part, outcomes, row.pilot) for part in parts]
         spread = [float(one.differences.std(ddof=1)) if row.pilot > 1 else 0.0 for one in series]
         widest = series[spread.index(max(spread))]
@@ -150,6 +154,9 @@ class Plan:
         if row.pilot < PILOT or max(spread) <= widest.resolution:
             row.note = f"{row.pilot} pairs without spread tell nothing of the cost"
             return
+        if widest.room is not None:
+            self._forecast_within(row, widest, test, trained)
+            return
         direction = -1.0 if claim.sign == "<" else 1.0
         margin = direction * widest.margin
         values = direction * widest.differences
@@ -157,20 +164,45 @@ class Plan:
         found = plan(test, margin=margin, differences=values, gains=list(gains))
         row.sd, row.sd_range = found.sd, found.sd_range
         for outlook in found.outlooks:
-            costs = [_cost(self._laboratory, trained, math.ceil(n)) for n in outlook.expected_seeds]
-            row.truths.append(
-                Truth(
-                    words=f"{direction * outlook.gain:.4g}, {gains[outlook.gain]}",
-                    power=outlook.power,
-                    runs=(costs[0][0], costs[1][0]),
-                    seconds=(costs[0][1], costs[1][1]),
-                )
-            )
+            words = f"{direction * outlook.gain:.4g}, {gains[outlook.gain]}"
+            row.truths.append(self._truth(words, outlook.power, outlook.expected_seeds, trained))
         low, high = (direction * gain for gain in found.decidable_gain)
         row.decides = (
             f"{int(test.looks[-1])} seeds decide, with power {test.power:g}, "
             f"if the true value is {'below' if direction < 0 else 'above'} {low:.3g}"
             + (f" (or {high:.3g}, if the pilot was lucky)" if low != high else "")
+        )
+
+    def _forecast_within(
+        self, row: PlannedClaim, series: Series, test: SequentialTest, trained: Sequence[Prepared]
+    ) -> None:
+        """The same for an equivalence: both of its sides have to pass, which is at least 2 p - 1 where each does with p."""
+        from pytest_mlops.stats.planning import plan
+
+        assert series.room is not None
+        width = float(series.room.mean())
+        found = plan(test, margin=-width, differences=series.differences - series.margin, gains=[0.0])
+        row.sd, row.sd_range = found.sd, found.sd_range
+        (outlook,) = found.outlooks
+        both = (max(0.0, 2 * outlook.power[0] - 1), max(0.0, 2 * outlook.power[1] - 1))
+        row.truths.append(
+            self._truth(f"{series.margin:.4g}, the middle", both, outlook.expected_seeds, trained)
+        )
+        low, high = (gain + width for gain in found.decidable_gain)
+        row.decides = (
+            f"{int(test.looks[-1])} seeds show a margin of {low:.3g} either side, with power {2 * test.power - 1:.2g} if "
+            "there is no difference" + (f" (or of {high:.3g}, if the pilot was lucky)" if low != high else "")
+        )
+
+    def _truth(
+        self, words: str, power: Range, seeds: tuple[float, float], trained: Sequence[Prepared]
+    ) -> Truth:
+        costs = [_cost(self._laboratory, trained, math.ceil(n)) for n in seeds]
+        return Truth(
+            words=words,
+            power=power,
+            runs=(costs[0][0], costs[1][0]),
+            seconds=(costs[0][1], costs[1][1]),
         )
 
 

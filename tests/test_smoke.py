@@ -194,7 +194,7 @@ def test_a(arm):
         ("arm(train)['acu'] > 0.5", "*no metric 'acu'*Did you mean 'auc'*"),
         ("arm(train)['auc/*'] > 0.5", "*matches none of its metrics*"),
         ("arm(train, returns='a/x')['a/*'] > arm(train, returns='a/y')['a/*']", "*match different names*"),
-        ("arm(yes)['ok'] > 0.5", "*True or False*"),
+        ("arm(yes)['ok'] > 1.5", "*a rate lies between 0 and 1*"),
         ("arm(text)['auc'] > 0.5", "*'auc'*not a real number*"),
         ("arm(nothing)['auc'] > 0.5", "*returned nothing*"),
         ("arm(train, l=3)['auc'] > 0.5", "*no parameter 'l'*"),

@@ -37,8 +37,16 @@ def decide_within(
         The design of each side.
     above_lower, below_upper : array_like, shape (n,)
         One number a seed: the difference minus the lower limit, and the upper limit minus the difference.
-    parts, resolution, identical, guard, confirm_harm
+    parts : int
         As in `SequentialTest.decide`.
+    resolution : float
+        As there.
+    identical : bool
+        As there.
+    guard : array_like of bool
+        As there.
+    confirm_harm : bool
+        As there.
 
     Returns
     -------

@@ -34,7 +34,7 @@ def test_interval_is_that_of_an_independent_bootstrap():
     assert decision.interval == pytest.approx((low, high), abs=0.15 * error)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(NUMBERS)
 def test_verdict_p_value_and_interval_agree(contrasts):
     decision = TEST.decide(contrasts)
@@ -44,7 +44,7 @@ def test_verdict_p_value_and_interval_agree(contrasts):
         assert (decision.verdict == "FAIL") == (decision.interval[1] < 0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(NUMBERS, st.floats(0, 3), st.integers(-20, 20))
 def test_shifts_upward_and_units_never_lose_a_pass(contrasts, shift, exponent):
     if TEST.decide(contrasts).verdict == "PASS":

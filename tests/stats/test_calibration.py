@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -26,6 +26,7 @@ def test_one_run_each_is_outside_the_noise_as_rarely_as_alpha():
     assert (differences > found.single_run_gain).mean() == pytest.approx(0.025, abs=0.003)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_interval_of_a_share_is_that_of_clopper_and_pearson(count, more):
     if count + more == 0:

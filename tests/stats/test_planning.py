@@ -18,6 +18,7 @@ def test_three_pairs_leave_the_spread_open_between_a_fifth_and_nearly_twice_the_
     assert (1 / high, 1 / low) == pytest.approx((0.2265, 1.7308), abs=1e-3)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 60), st.floats(0.5, 0.99))
 def test_interval_of_the_spread_is_that_of_chi_square(runs, confidence):
     low, high = sd_interval(2.0, runs, confidence=confidence)

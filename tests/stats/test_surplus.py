@@ -144,7 +144,7 @@ def test_bad_margins_and_weights_are_named(name):
         TEST.decide(*drawn(0), **{name: float("nan")})
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.floats(-1, 1), st.floats(0, 0.9))
 def test_pass_p_value_and_interval_agree(seed, gain, correlation):
     found = TEST.decide(*drawn(seed, gain=gain, correlation=correlation)).decision
@@ -153,7 +153,7 @@ def test_pass_p_value_and_interval_agree(seed, gain, correlation):
     assert found.interval[0] <= found.estimate <= found.interval[1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.floats(-1, 1.5), st.floats(0, 3))
 def test_a_shift_upward_never_loses_a_pass(seed, gain, shift):
     y, b, s = drawn(seed, gain=gain)
@@ -161,7 +161,7 @@ def test_a_shift_upward_never_loses_a_pass(seed, gain, shift):
         assert TEST.decide(y + shift, b, s).decision.verdict == "PASS"
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.integers(-40, 40), st.integers(-8, 8))
 def test_units_and_a_constant_in_both_arms_change_nothing(seed, exponent, constant):
     y, b, s = drawn(seed)
@@ -174,7 +174,7 @@ def test_units_and_a_constant_in_both_arms_change_nothing(seed, exponent, consta
     assert other.decision.estimate == pytest.approx(one.decision.estimate * 2.0**exponent, rel=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.floats(-1, 1.5))
 def test_replaying_pair_by_pair_gives_what_all_pairs_at_once_give(seed, gain):
     y, b, s = drawn(seed, gain=gain)
@@ -185,7 +185,7 @@ def test_replaying_pair_by_pair_gives_what_all_pairs_at_once_give(seed, gain):
         assert TEST.decide(y[:fewer], b[:fewer], s).decision.reason == "continue"
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.floats(-1, 1.5))
 def test_what_passes_with_runs_that_drifted_passes_by_pairing_too(seed, gain):
     y, b, s = drawn(seed, gain=gain)

@@ -1,6 +1,7 @@
 """Environment variables that a run reads are noted, by name and a short hash; what nobody asks for is not."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -133,7 +134,7 @@ def test_variables_of_an_arm_reach_workers_and_children(spec, tmp_path):
             return float(os.environ["MADE_C"])
 
     def train(run):
-        child = os.popen("echo $MADE_C").read()
+        child = subprocess.run("echo $MADE_C", shell=True, capture_output=True, text=True, check=True).stdout
         (batch,) = run.loader(Samples(), batch_size=2, workers=1)
         return {"worker": batch.mean(), "child": float(child), "here": float(os.environ["MADE_C"])}
 

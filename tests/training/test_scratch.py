@@ -127,7 +127,7 @@ def test_it_stays_where_it_is_when_the_function_goes_elsewhere(attempt, tmp_path
 
 
 def read_yaml(run):
-    open("model.yaml").read()  # noqa: SIM115, PTH123
+    Path("model.yaml").read_text()
 
 
 def list_images(run):
@@ -151,7 +151,7 @@ def in_a_worker(run):
             return 2
 
         def __getitem__(self, index):
-            return float(open("model.yaml").read())  # noqa: PTH123
+            return float(Path("model.yaml").read_text())
 
     list(run.loader(Images(), batch_size=1, workers=1))
 

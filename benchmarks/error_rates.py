@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from pytest_mlops.stats import SequentialTest
+from pytest_mlops.stats import DiscordantTest, RateTest, SequentialTest
 from pytest_mlops.stats.equivalence import merged
 from pytest_mlops.stats.judge import Judged, intervals
 from pytest_mlops.stats.skewness import unequal_spread
@@ -239,6 +239,51 @@ def row(cell: Cell, claims: int, seed: int) -> tuple[str, bool]:
     return line, missed and not reason
 
 
+# --- rates
+
+
+def rate_rows(claims: int, seed: int) -> Iterator[tuple[str, bool]]:
+    """Exact tests of yes/no metrics: at the bar, and where the design has its power."""
+    for bar in (0.2, 0.5, 0.8):
+        test = RateTest(bar=bar)
+        yield _rate_row(f"rate above {bar}", test, bar, test.detectable_rate, 0.0, claims, seed)
+    pairs = DiscordantTest()
+    for correlation in (0.0, 0.3, 0.6, 0.9):
+        yield _rate_row("rate above a rate", pairs, 0.5, 0.95, correlation, claims, seed)
+
+
+def _rate_row(
+    name: str,
+    test: RateTest | DiscordantTest,
+    edge: float,
+    gain: float,
+    correlation: float,
+    claims: int,
+    seed: int,
+) -> tuple[str, bool]:
+    paired = isinstance(test, DiscordantTest)
+    name += f": yes/no, correlation {correlation:g}" if paired else ": yes/no"
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+    def drawn_yes(rate: float) -> NDArray[np.bool_]:
+        if not paired:
+            return rng.random((claims, SEEDS)) < rate
+        shared, alike = rng.random((claims, SEEDS)), rng.random((claims, SEEDS)) < correlation
+        own = rng.random((claims, SEEDS, 2))
+        both = np.where(alike[..., None], shared[..., None], own)
+        return both < np.array([rate, edge])
+
+    at_edge, at_gain = (test.judge(drawn_yes(rate)) for rate in (edge, gain))
+    level = float((at_edge.verdict == 1).mean())
+    error = math.sqrt(max(level, 1 / claims) * (1 - level) / claims)
+    missed = level > TEST.alpha + 3 * error
+    line = (
+        f"{name:<52}{level:>10.4f}{error:>7.4f}{(at_gain.verdict == 2).mean():>10.4f}{(at_gain.verdict == 1).mean():>7.3f}"
+        f"{at_edge.n.mean():>7.1f}{at_gain.n.mean():>7.1f}{'':>35}{'  MISSED' if missed else ''}"
+    )
+    return line.rstrip(), missed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=int, default=10_000, help="simulated claims a cell and truth")
@@ -255,6 +300,10 @@ def main() -> int:
             line, bad = row(cell, options.claims, options.seed)
             print(line, flush=True)
             missed += [cell.name] if bad else []
+    for line, bad in rate_rows(options.claims, options.seed):
+        if options.only in line:
+            print(line, flush=True)
+            missed += [line.partition("  ")[0]] if bad else []
     for letter, reason in REASONS.items():
         print(f"known ({letter}): {reason}")
     print(f"\n{len(missed)} cells pass too often" + (f": {'; '.join(missed)}" if missed else ""))

@@ -45,6 +45,8 @@ class PartJudgement:
     contrasts: tuple[float, ...]
     """Left minus right without the constant, one number a seed, for all seeds known."""
     sides: tuple[Side, ...]
+    median_unbiased: float | None = None
+    """Estimate that takes the stop into account, approximately; None where there is no such thing."""
     advice: str = ""
     """What it would take to decide it, where that is not told by its contrasts."""
 
@@ -102,7 +104,18 @@ class Sequences:
             limits=series.limits(decision.n),
             contrasts=tuple(series.differences.tolist()),
             sides=_sides(part, self.outcomes, decision.n),
+            median_unbiased=self._median_unbiased(series, decision) if rows is None else None,
         )
+
+    def _median_unbiased(self, series: Series, decision: Decision) -> float | None:
+        """Of a sequence that stopped after its first look: before it there was nothing to choose from."""
+        if len(series.contrasts) != 1 or not decision.decided or decision.n <= int(self.test.looks[0]):
+            return None
+        from pytest_mlops.stats.estimation import median_unbiased
+
+        found = median_unbiased(self.test, decision)
+        direction = 1.0 if self.claim.sign == ">" else -1.0
+        return None if found is None else direction * found.mean + series.margin
 
     def _rate(self, part: Part, series: Series, usable: int, parts: int) -> PartJudgement:
         """A part about yes/no metrics, by its exact test."""

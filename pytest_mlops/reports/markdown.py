@@ -12,6 +12,7 @@ from pytest_mlops.reports.text import duration, plural, tail, traceback_tail
 from pytest_mlops.reports.wording import (
     UNFINISHED,
     broken_gates,
+    chance_line,
     cost_line,
     expected_failures,
     is_bad,
@@ -70,7 +71,9 @@ def _head(report: Report) -> list[str]:
         again = [escape.block(report.session.command)] if report.session.command else []
         return [f"### {_SIGN['UNDECIDED']} pytest-mlops: {made}", escape.text(UNFINISHED), *again]
     sign = _SIGN["FAIL" if is_bad(report) else "PASS"]
-    return [f"### {sign} pytest-mlops: {verdicts_line(report)}", f"<sub>{made}</sub>"]
+    chance = chance_line(report)
+    below = f"<sub>{made}</sub>" if chance is None else f"<sub>{made}<br>{escape.text(chance)}</sub>"
+    return [f"### {sign} pytest-mlops: {verdicts_line(report)}", below]
 
 
 def _fit(head: list[str], table: list[str], sections: list[str], limit: int) -> str:

@@ -13,6 +13,7 @@ from pytest_mlops.reports.text import columns, duration, pad, plural, printable,
 from pytest_mlops.reports.wording import (
     UNFINISHED,
     broken_gates,
+    chance_line,
     cost_line,
     expected_failures,
     is_bad,
@@ -267,6 +268,8 @@ def _messages(report: Report, width: int, unicode: bool, verbosity: int) -> Iter
 def _totals(report: Report, width: int, path: str | None) -> list[Line]:
     markup = {"red" if is_bad(report) else "green": True, "bold": True}
     rows = [(row, markup) for row in wrap(verdicts_line(report), width)]
+    chance = chance_line(report)
+    rows += [(row, _PLAIN) for row in wrap(chance, width)] if chance is not None else []
     rows += [(row, _PLAIN) for row in wrap(cost_line(report), width)]
     if path is not None:
         rows += [(row, _PLAIN) for row in wrap(f"report: {printable(path)}", width, rest="  ")]

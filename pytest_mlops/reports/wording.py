@@ -12,6 +12,8 @@ from pytest_mlops.reports.text import age, duration, plural, printable
 VERDICTS: tuple[Result, ...] = ("PASS", "FAIL", "UNDECIDED", "ERROR")
 _BAD_OUTCOMES = {"failed", "error"}
 _EXCUSED_OUTCOMES = {"xfailed", "undecided"}
+_WORTH_SAYING = 0.5
+"""Expected number of PASSes by chance from which on it is said."""
 _CUT_SHORT = {2: "interrupted", 3: "ended by an internal error", 4: "ended by a usage error"}
 """pytest's exit statuses after which gates may be missing."""
 
@@ -91,6 +93,17 @@ def verdicts_line(report: Report) -> str:
         if counts[verdict, known]
     ]
     return f"{plural(len(report.claims), 'claim')}: {', '.join(found)}" if found else "no claim was asked"
+
+
+def chance_line(report: Report) -> str | None:
+    """With many claims: how many would PASS by chance if nothing were gained; None with few."""
+    expected = sum(claim.alpha for claim in report.claims if claim.verdict != "ERROR")
+    if expected < _WORTH_SAYING:
+        return None
+    return (
+        f"if no claim of these {len(report.claims)} held, up to {expected:.2g} of them would PASS by chance (the sum of their "
+        "alphas)"
+    )
 
 
 def time_of(text: str) -> datetime | None:

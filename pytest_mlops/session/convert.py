@@ -176,6 +176,8 @@ def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
         yield f"means {left.mean:.4g} and {right.mean:.4g}: a ratio of {left.mean / right.mean:.4g}"
     if judgement.identical:
         yield "the arms' training runs are identical bit for bit: did the parameter reach the model?"
+    if part is not None and part.median_unbiased is not None:
+        yield f"approximately median-unbiased estimate, which takes the stop into account: {part.median_unbiased:.4g}"
     if part is not None and part.decision.case_share is not None:
         yield f"{part.decision.case_share:.0%} of the estimate's variance is that of the {part.decision.patients} patients"
     extra = max(len(part.contrasts) for part in judgement.parts) - judgement.n

@@ -598,3 +598,18 @@ def test_runs_that_count_as_their_worst_value_are_never_identical():
     outcomes = {candidate: [failed(), *alike[1:]], baseline: [failed(), *alike[1:]]}
     judgement = judge(candidate["auc"] > baseline["auc"] - 0.1, outcomes, TEST, worst={"auc": 0.0})
     assert not judgement.identical
+
+
+def test_a_stop_after_the_first_look_has_a_median_unbiased_estimate_too():
+    small = BASE + 0.006 + 0.01 * NOISE
+    judgement = verdict_of(candidate["auc"] > baseline["auc"] - 0.001, small, BASE)
+    (part,) = judgement.parts
+    assert judgement.passed
+    assert judgement.n > 5
+    assert part.interval[0] < part.median_unbiased < part.estimate
+    turned = verdict_of(baseline["auc"] < candidate["auc"] + 0.001, small, BASE)
+    assert turned.parts[0].median_unbiased == pytest.approx(-part.median_unbiased)
+
+
+def test_a_pass_at_the_first_look_needs_none():
+    assert verdict_of(candidate["auc"] > baseline["auc"], GAIN, BASE).parts[0].median_unbiased is None

@@ -39,6 +39,17 @@ def test_passed_parts_are_folded_unless_asked_for(make_report) -> None:
     assert "auc/siteA" in _text(make_report(), verbosity=1)
 
 
+def test_many_claims_say_how_many_would_pass_by_chance(make_report) -> None:
+    report = make_report()
+    assert "by chance" not in _text(report)
+    report.claims = report.claims * (20 // len(report.claims))
+    expected = sum(claim.alpha for claim in report.claims if claim.verdict != "ERROR")
+    assert expected > 0.5
+    line = f"up to {expected:.2g} of them would PASS by chance"
+    assert line in " ".join(_text(report).split())
+    assert line in " ".join(markdown(report).split())
+
+
 def test_a_report_without_claims_says_so(make_report) -> None:
     text = _text(make_report(claims=[], gates=[], failed_runs=[], messages=[]))
     assert text.startswith("no claim was asked\n36 training runs: 24 trained, 12 reused")

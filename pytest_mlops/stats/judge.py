@@ -110,6 +110,8 @@ def judge(
             mean = sums.mean
             if look is not None:
                 tape.look(bounds, look, rule, float(worst[look.place]))
+                if (tape.reason != CONTINUE).all():  # what comes later changes nothing
+                    break
         _unscale(tape, mean, scale)
     return tape.judged()
 

@@ -75,7 +75,21 @@ def torch_settings(torch: Any, *, device: str, deterministic: bool) -> dict[str,
             value = read()
             if value != _USUAL[name] and not (deterministic and name in _SET_BY_US):
                 found[name] = str(value)
-    return found
+    return _without_what_is_said_twice(found)
+
+
+def _without_what_is_said_twice(found: dict[str, str]) -> dict[str, str]:
+    """``torch.set_float32_matmul_precision("highest")`` writes down "ieee" where a fresh process has "none", which means it.
+
+    What is inherited in place of "none" decides whether the two are one.
+    """
+    if any(name in found for name in ("fp32_precision", "mkldnn.fp32_precision")):
+        return found
+    return {
+        name: value
+        for name, value in found.items()
+        if not (name.endswith("matmul.fp32_precision") and value == "ieee")
+    }
 
 
 def _of_any_device(torch: Any, device: str) -> dict[str, Callable[[], Any]]:

@@ -158,6 +158,21 @@ def test_global_settings_of_torch_that_change_numbers_are_told_where_they_are_no
     assert told() == {}, "put back after the run"
 
 
+def test_a_precision_that_was_changed_and_set_back_is_the_usual_one(gpus):
+    gpus((8, 0))
+
+    def told():
+        found = environment(Place(device="cuda:0", amp="off"), threads=1, deterministic=False)
+        return {key: value for key, value in found.items() if key.startswith("torch ")}
+
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    changed = told()
+    torch.set_float32_matmul_precision(precision)
+    assert changed
+    assert told() == {}
+
+
 def test_settings_of_another_device_do_not_matter(train):
     def change(run):
         torch.backends.cuda.enable_flash_sdp(False)

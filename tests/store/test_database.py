@@ -37,31 +37,29 @@ def key_of_version_1(seed, gain="0.0"):
     )
 
 
+def written(file, statements):
+    connection = sqlite3.connect(file)
+    connection.executescript(statements)
+    connection.close()
+    return file
+
+
 @pytest.fixture
 def old_file(tmp_path):
     """A store of version 1 with four training runs."""
-    connection = sqlite3.connect(tmp_path / "old.sqlite")
-    connection.executescript(VERSION_1)
-    connection.close()
-    return tmp_path / "old.sqlite"
+    return written(tmp_path / "old.sqlite", VERSION_1)
 
 
 @pytest.fixture
 def file_of_version_2(tmp_path):
     """A store of version 2 with three training runs of the same arm."""
-    connection = sqlite3.connect(tmp_path / "two.sqlite")
-    connection.executescript(VERSION_2)
-    connection.close()
-    return tmp_path / "two.sqlite"
+    return written(tmp_path / "two.sqlite", VERSION_2)
 
 
 @pytest.fixture
 def file_of_version_3(tmp_path):
     """The same with an attempt at a claim, of version 3."""
-    connection = sqlite3.connect(tmp_path / "three.sqlite")
-    connection.executescript(VERSION_3)
-    connection.close()
-    return tmp_path / "three.sqlite"
+    return written(tmp_path / "three.sqlite", VERSION_3)
 
 
 def open_at(path, **options):

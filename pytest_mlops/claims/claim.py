@@ -177,8 +177,6 @@ def make_claim(
     ------
     ClaimError
         If the comparison has no meaning, e.g. an arm against itself.
-    NotBuiltError
-        If this version has no test for it.
     """
     frame = user_frame()
     claim = Claim(

@@ -120,8 +120,8 @@ def judge(
         If a metric does not exist, or its name is not the same in every run.
     RunError
         If the training function seeds the generators alike under every seed, or trains few distinct runs under many.
-    NotBuiltError
-        If a metric turns out to be yes/no, as bools or as numbers that are 0 or 1.
+    ClaimError, SettingError
+        If a metric turns out to be yes/no, and no exact test answers the claim, or none with so few seeds.
     """
     outcomes = with_worst_values(claim, outcomes, worst)
     known = min(len(outcomes[arm]) for arm in claim.arms)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Training
 from pytest_mlops.claims.names import check_names
-from pytest_mlops.errors import MetricError, NotBuiltError, SmokeError
+from pytest_mlops.errors import ClaimError, MetricError, SettingError, SmokeError
 from pytest_mlops.records import Returned
 from pytest_mlops.reports.text import duration, printable, tail
 from pytest_mlops.session.gates import Hearing
@@ -58,8 +58,8 @@ class NewArms:
         ------
         SmokeError
             If an arm cannot run.
-        MetricError, NotBuiltError
-            If the claim names a metric that did not come back, or a yes/no metric.
+        MetricError, ClaimError, SettingError
+            If the claim names a metric that did not come back, or a yes/no metric that no exact test answers.
         """
         new = [self._is_new(prepared) for prepared in hearing.prepared]
         if not any(new):
@@ -72,8 +72,8 @@ class NewArms:
             elif found is not None:
                 returned[prepared.arm] = found
         try:
-            doubt = check_names(hearing.claim, returned)
-        except (MetricError, NotBuiltError) as error:
+            doubt = check_names(hearing.claim, returned, test=hearing.test)
+        except (MetricError, ClaimError, SettingError) as error:
             left_out = any(found.shortened for found in returned.values())
             error.add_note(f"Found {_WHERE}.{_off(left_out)}")
             raise

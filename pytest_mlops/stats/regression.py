@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from pytest_mlops.stats.recursion import Array
+from pytest_mlops.stats.skewness import unskewed
 
 DRIFT_LEVEL = 0.1  # two-sided p-value of paired against surplus runs below which they are taken to differ
 RESIDUAL_SKEWNESS = 0.75  # of the candidate given the baseline
@@ -124,12 +125,8 @@ def _map_t(t: Array, df: Array, to: Array | int) -> Array:
 
 
 def _guarded(t: Array, skewness: Array) -> Array:
-    """Return the smaller of `t` and Hall's transformed t, `skewness` being that of the estimate.
-
-    ``t + g t^2 / 3 + g^2 t^3 / 27 + g / 6`` never falls as t rises. Johnson's ``t + g (1 + 2 t^2) / 6``, the same to
-    first order, turns down: a clear gain with a little skewness would be no gain.
-    """
-    return np.asarray(np.minimum(t, t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6))
+    """Return the smaller of `t` and Hall's transformed t, `skewness` being that of the estimate: one draw of it."""
+    return np.asarray(np.minimum(t, unskewed(t, skewness, 1)))
 
 
 def _rounding(y: Array, b: Array) -> Array:

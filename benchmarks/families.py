@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from pytest_mlops.stats import SequentialTest
-from pytest_mlops.stats.families import family_design, judge_families
+from pytest_mlops.stats.family_replay import family_design, judge_families
 from pytest_mlops.stats.judge import statistics
 
 ROWS, TRUE = 6, 3

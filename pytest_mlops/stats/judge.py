@@ -116,14 +116,29 @@ def judge(
     return tape.judged()
 
 
-def statistics(
-    looks: NDArray[np.int64], contrasts: Array, resolution: ArrayLike = 0.0, *, guard: ArrayLike = False
-) -> Array:
-    """What `judge` compares with the efficacy bound at every look, shape (..., n_looks).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statistics:
+    """What claims are judged by at every look, shape (..., n_looks); NaN where there is no spread, or no contrast yet.
 
-    NaN where there is no spread, and at looks beyond the contrasts.
+    `t` is compared with the futility bound, `for_pass` with the efficacy bound and `for_fail` with that of FAIL: the
+    smaller and the larger of t and its unskewed value where skewness is guarded against, and t elsewhere.
     """
-    result = np.full((*contrasts.shape[:-1], len(looks)), np.nan)
+
+    t: Array
+    for_pass: Array
+    for_fail: Array
+
+    @classmethod
+    def unguarded(cls, t: Array) -> Statistics:
+        """Of t-statistics that nothing guards against skewness."""
+        return cls(t=t, for_pass=t, for_fail=t)
+
+
+def all_statistics(
+    looks: NDArray[np.int64], contrasts: Array, resolution: ArrayLike = 0.0, *, guard: ArrayLike = False
+) -> Statistics:
+    """What `judge` compares with its bounds at every look, shape (..., n_looks)."""
+    t, low, high = (np.full((*contrasts.shape[:-1], len(looks)), np.nan) for _ in range(3))
     scale = _scale(contrasts[..., : int(looks[0])])
     guarded = np.broadcast_to(np.asarray(guard, dtype=bool), contrasts.shape)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
@@ -131,8 +146,19 @@ def statistics(
             looks, contrasts / scale[..., None], np.asarray(resolution, dtype=np.float64) / scale, guarded
         ):
             if look is not None:
-                result[..., look.place] = look.for_pass
-    return result
+                t[..., look.place] = look.t
+                low[..., look.place], high[..., look.place] = look.for_pass, look.for_fail
+    return Statistics(t=t, for_pass=low, for_fail=high)
+
+
+def statistics(
+    looks: NDArray[np.int64], contrasts: Array, resolution: ArrayLike = 0.0, *, guard: ArrayLike = False
+) -> Array:
+    """What `judge` compares with the efficacy bound at every look, shape (..., n_looks).
+
+    NaN where there is no spread, and at looks beyond the contrasts.
+    """
+    return all_statistics(looks, contrasts, resolution, guard=guard).for_pass
 
 
 def _replayed(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_mlops.stats import Reason, SequentialTest
-from pytest_mlops.stats.families import check_levels_rise, family_design, holm, judge_families
+from pytest_mlops.stats.families import holm
+from pytest_mlops.stats.family_replay import check_levels_rise, family_design, judge_families
 from pytest_mlops.stats.judge import REASONS, statistics
 
 CLEAR = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.1, 0.9, 1.0]
@@ -163,10 +164,96 @@ def test_runs_beyond_a_stop_are_ignored_and_may_be_missing(family, data):
 
 
 def test_the_family_waits_for_a_running_row():
-    rows = holm([CLEAR, CLEAR[:2]], small())
+    # Alone at 0.15 it would pass at 3 seeds; whether it may have all of 0.15 hangs on the other row.
+    between = [1.0, 0.3, 0.8]
+    assert crosses(between, 0.15)
+    assert not crosses(between, 0.075)
+    rows = holm([between, CLEAR[:2]], small())
     assert [row.decision.reason for row in rows] == ["continue", "continue"]
+    assert [row.wants_more for row in rows] == [True, True]
     assert rows[0].adjusted_p is None
-    assert [row.verdict for row in holm([CLEAR, CLEAR[:3]], small())] == ["PASS", "PASS"]
+    assert [row.verdict for row in holm([between, CLEAR[:3]], small())] == ["PASS", "PASS"]
+
+
+def test_a_row_ahead_passes_where_it_would_whatever_the_others_bring():
+    rows = holm([CLEAR, CLEAR[:2]], small())
+    assert [(row.verdict, row.level, row.wants_more) for row in rows] == [
+        ("PASS", 0.075, False),
+        ("UNDECIDED", 0.075, True),
+    ]
+
+
+def test_a_row_ahead_waits_where_its_stop_hangs_on_others():
+    # t = 0.25 at 3 seeds: below the futility bound for 0.075 (0.43), above that for 0.15 (0.02).
+    unclear = [0.5, -0.4, 0.1, 1.0, 1.1, 0.9, 1.0, 1.1, 0.9]
+    ahead, behind = holm([unclear, CLEAR[:2]], small())
+    assert (ahead.verdict, ahead.decision.reason, ahead.wants_more) == ("UNDECIDED", "continue", False)
+    assert behind.wants_more
+    assert holm([unclear, CLEAR], small())[0].verdict == "PASS"
+    assert holm([unclear, NOTHING], small())[0].decision.reason == "futility"
+
+
+@settings(deadline=None, max_examples=200)
+@given(FAMILIES, st.data())
+def test_what_is_settled_ahead_of_others_stays_so_whatever_they_bring(family, data):
+    # The next training runs may go to any row first: no order of arrival changes a verdict.
+    harm = data.draw(st.booleans())
+    ended = [data.draw(st.sampled_from([False, False, True])) for _ in family]
+    whole = [
+        row[: data.draw(st.integers(0, 9))] if gone else row for row, gone in zip(family, ended, strict=True)
+    ]
+    final = holm(whole, small(), ended=ended, confirm_harm=harm)
+    some = [row[: data.draw(st.integers(0, len(row)))] for row in whole]
+    there = [gone and len(part) == len(row) for gone, part, row in zip(ended, some, whole, strict=True)]
+    for early, late in zip(holm(some, small(), ended=there, confirm_harm=harm), final, strict=True):
+        if early.decision.decided:
+            assert (early.verdict, early.decision.reason) == (late.verdict, late.decision.reason)
+            assert late.n <= early.n
+
+
+@settings(deadline=None, max_examples=100)
+@given(FAMILIES, st.randoms())
+def test_any_order_of_arrival_settles_all_rows_alike(family, random):
+    final = holm(family, small())
+    known = [0] * len(family)
+    while True:
+        rows = holm([row[:n] for row, n in zip(family, known, strict=True)], small())
+        wanting = [i for i, row in enumerate(rows) if row.wants_more]
+        if not wanting:
+            break
+        known[random.choice(wanting)] += 1
+    for row, expected in zip(rows, final, strict=True):
+        assert (row.verdict, row.n, row.level, row.decision) == (
+            expected.verdict,
+            expected.n,
+            expected.level,
+            expected.decision,
+        )
+
+
+def test_a_row_that_ended_is_not_waited_for_and_keeps_its_level():
+    slow = [0.4, -0.5, 0.3]
+    rows = holm([slow, CLEAR], small(), ended=[True, False])
+    assert (rows[0].verdict, rows[0].decision.reason, rows[0].wants_more) == ("UNDECIDED", "continue", False)
+    assert (rows[1].verdict, rows[1].level) == ("PASS", 0.075)
+    assert holm([[], CLEAR], small(), ended=[True, False])[1].verdict == "PASS"
+
+
+def test_harm_is_confirmed_by_crossing_the_mirrored_bound_of_the_strictest_level():
+    worse = [-1.0, -1.1, -0.9, -1.05, -0.95, -1.0, -1.1, -0.9, -1.0]
+    rows = holm([worse, CLEAR, NOTHING], small(), confirm_harm=True)
+    assert (rows[0].verdict, rows[0].decision.reason) == ("FAIL", "harm")
+    assert (rows[2].verdict, rows[2].n) == ("UNDECIDED", 9)
+    mirrored = holm([[-x for x in worse]] * 3, small())
+    assert rows[0].n == mirrored[0].decision.n
+
+
+def test_skewness_is_guarded_against_in_a_family_as_in_a_claim():
+    skewed = -np.random.default_rng(1).exponential(1.0, 9) + 1.9
+    guarded, plain = (holm([skewed], small(), guard=[guard])[0] for guard in (True, False))
+    assert guarded.decision == small().decide(skewed, guard=True)
+    assert plain.decision == small().decide(skewed)
+    assert guarded.decision.statistic < plain.decision.statistic
 
 
 def test_identical_rows_fail_and_give_nothing_away():

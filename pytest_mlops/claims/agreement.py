@@ -59,7 +59,7 @@ def check_agreement(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
 
 def _refuse_equal_randomness(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], usable: int) -> None:
     """A function that seeds the generators alike under two seeds trains one run under many names."""
-    for arm in claim.arms:
+    for arm in claim.varying:
         first: dict[str, int] = {}
         for index, result in enumerate(outcomes[arm][:usable]):
             alike = [call for call in result.reseeded if first.setdefault(call, index) != index]
@@ -79,7 +79,7 @@ def _refuse_repeats(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], u
     Equal weights, curves and metrics under two seeds are no coincidence. Where all seeds are alike, training is
     deterministic and has no spread to judge by, which needs no error.
     """
-    for arm in claim.arms:
+    for arm in claim.varying:
         first: dict[str, int] = {}
         for index, result in enumerate(outcomes[arm][:usable]):
             if result.weights is not None and first.setdefault(result.weights, index) != index:

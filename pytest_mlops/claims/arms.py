@@ -89,7 +89,8 @@ class Arm:
             What ``run.data`` is. Paths arrive as :class:`pathlib.Path`; a function is called once and its
             return value arrives. Either way the key has the content, not the name.
         seeds : iterable of int
-            The block of seeds itself, each in [0, 2**31); it also caps ``max_seeds``.
+            The block of seeds itself, each in [0, 2**31); it also caps ``max_seeds``. Exactly one makes a fixed arm: it has
+            one training run (a published checkpoint that is scored), against which every seed of the other arms stands.
         device, amp : str
             As the options ``device`` and ``amp``, for this arm.
         env : dict of str to str
@@ -159,6 +160,11 @@ class Arm:
     def trains(self) -> bool:
         """Whether its runs are trained; False for recorded results."""
         return isinstance(self.source, Training)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it has one training run, which is given: it names exactly one seed."""
+        return self.trains and self.uses.seeds is not None and len(self.uses.seeds) == 1
 
     @property
     def function_name(self) -> str:

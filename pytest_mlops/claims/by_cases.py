@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part
@@ -12,6 +13,15 @@ from pytest_mlops.records import Cases, RunResult
 from pytest_mlops.stats import Decision, SequentialTest
 
 Weighted = list[tuple[float, list[Cases]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """A one-sided claim: the weighted sum is beyond the margin, above it (1) or below (-1)."""
+
+    terms: Weighted
+    margin: float
+    direction: float
 
 
 def cases_of(
@@ -56,31 +66,42 @@ def decide(
     from pytest_mlops.stats.equivalence import decide_sides
     from pytest_mlops.stats.run_cases import decide_claim_by_cases
 
-    def side(direction: float, margin: float, share: float, n: int, of: int) -> Decision:
-        right = {(t.arm, t.metric): t.weight for t in part.right}
-        terms: Weighted = [
-            (t.weight + share * right.get((t.arm, t.metric), 0.0), row[:n])
-            for t, row in zip(part.terms, rows, strict=True)
-        ]
+    def decided(side: Side, n: int) -> Decision:
         return decide_claim_by_cases(
             test,
-            terms,
-            margin=margin,
-            direction=direction,
+            [(weight, row[:n]) for weight, row in side.terms],
+            margin=side.margin,
+            direction=side.direction,
             identical=identical,
             resolution=resolution,
-            parts=of,
+            parts=parts * len(sides),
         )
 
-    n, tolerance = len(rows[0]), claim.tolerance
+    n, sides = len(rows[0]), sides_by_cases(claim, part, rows)
+    if len(sides) == 1:
+        return (decided(sides[0], n),)
+    return decide_sides(lambda n: decided(sides[0], n), lambda n: decided(sides[1], n), n)
+
+
+def sides_by_cases(claim: Claim, part: Part, rows: Sequence[list[Cases]]) -> tuple[Side, ...]:
+    """What has to hold for a part: itself, or both sides of an equivalence, the lower one first."""
+    right = {(t.arm, t.metric): t.weight for t in part.right}
+
+    def weighted(share: float) -> Weighted:
+        """Left minus right, and a share of what is on the right."""
+        return [
+            (t.weight + share * right.get((t.arm, t.metric), 0.0), row)
+            for t, row in zip(part.terms, rows, strict=True)
+        ]
+
+    tolerance = claim.tolerance
     if tolerance is None:
-        return (side(1.0 if claim.sign == ">" else -1.0, claim.margin, 0.0, n, parts),)
+        return (Side(terms=weighted(0.0), margin=claim.margin, direction=1.0 if claim.sign == ">" else -1.0),)
     share = tolerance.size if tolerance.relative else 0.0
     room = tolerance.size * claim.right.constant if tolerance.relative else tolerance.size
-    return decide_sides(
-        lambda n: side(1.0, claim.margin - room, share, n, 2 * parts),
-        lambda n: side(-1.0, claim.margin + room, -share, n, 2 * parts),
-        n,
+    return (
+        Side(terms=weighted(share), margin=claim.margin - room, direction=1.0),
+        Side(terms=weighted(-share), margin=claim.margin + room, direction=-1.0),
     )
 
 

@@ -110,10 +110,20 @@ class Claim:
             return "superior"
         return "superior by a margin" if towards > 0 else "non-inferior"
 
+    @cached_property
+    def fixed(self) -> tuple[Arm, ...]:
+        """The arms that name exactly one seed: one training run each, which is given."""
+        return tuple(arm for arm in self.arms if arm.is_fixed)
+
+    @cached_property
+    def varying(self) -> tuple[Arm, ...]:
+        """The arms that have a training run of every seed."""
+        return tuple(arm for arm in self.arms if not arm.is_fixed)
+
     @property
     def seeds(self) -> tuple[int, ...] | None:
-        """The block of seeds that its arms name, or None for the session's."""
-        return next((arm.uses.seeds for arm in self.arms if arm.uses.seeds is not None), None)
+        """The block of seeds that its varying arms name, or None for the session's."""
+        return next((arm.uses.seeds for arm in self.varying if arm.uses.seeds is not None), None)
 
     def parts(self, names: Mapping[Arm, Sequence[str]]) -> list[Part]:
         """The claim without wildcards: itself, or one part for every rest that ``*`` stands for.
@@ -227,12 +237,12 @@ def _check(claim: Claim) -> None:
         )
     if len({id(arm.asking) for arm in claim.arms}) > 1:
         raise ClaimError(f"{claim.statement}: its arms were made in different pytest sessions.")
-    blocks = {arm.uses.seeds for arm in claim.arms if arm.trains}
+    blocks = {arm.uses.seeds for arm in claim.varying if arm.trains}
     if len(blocks) > 1:
         raise ClaimError(
             f"{claim.statement}: its arms name different seeds, so their training runs are no pairs. Give "
             "all arms of a claim the same "
-            ".using(seeds=...)."
+            ".using(seeds=...); an arm that is given, because it has one training run, names one seed."
         )
 
 

@@ -42,6 +42,8 @@ def with_worst_values(claim: Claim, outcomes: Outcomes, worst: Mapping[str, floa
         return outcomes
     return {
         arm: [_counted(claim, arm, run, outcomes, worst) if run.failed else run for run in runs]
+        if arm not in claim.fixed  # one run that failed is nothing to stand against
+        else runs
         for arm, runs in outcomes.items()
     }
 

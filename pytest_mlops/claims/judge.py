@@ -15,6 +15,7 @@ from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.failures import NO_VALUES, with_worst_values
+from pytest_mlops.claims.fixed import spread
 from pytest_mlops.claims.sequences import PartJudgement, Sequences, are_identical
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, SequentialTest, Verdict
@@ -72,10 +73,11 @@ class Judgement:
         """The part to show in one row: the one that kept the claim from PASS, or the one with the largest p-value."""
         if not self.parts:
             return None
-        return max(self.parts, key=lambda part: (_RANK[part.decision.verdict], _p(part.decision)))
+        return max(self.parts, key=lambda part: (RANK[part.decision.verdict], _p(part.decision)))
 
 
-_RANK = {Verdict.PASS: 0, Verdict.UNDECIDED: 1, Verdict.FAIL: 2}
+RANK = {Verdict.PASS: 0, Verdict.UNDECIDED: 1, Verdict.FAIL: 2}
+"""Which part of a claim tells its verdict: the largest."""
 
 
 def _p(decision: Decision) -> float:
@@ -98,8 +100,9 @@ def judge(
     claim : Claim
         What is claimed.
     outcomes : mapping of arm to results
-        For every arm of the claim its results in seed order, without gaps. Pairs beyond the shortest list and
-        beyond the deciding look are not used; where a training run failed, the others of its pair may be missing.
+        For every arm of the claim its results in seed order, without gaps; of a fixed arm its one result. Pairs beyond the
+        shortest list and beyond the deciding look are not used; where a training run failed, the others of its pair may be
+        missing.
     test : SequentialTest
         The design: error levels and looks.
     run_out : str, optional
@@ -123,14 +126,14 @@ def judge(
     ClaimError, SettingError
         If a metric turns out to be yes/no, and no exact test answers the claim, or none with so few seeds.
     """
-    outcomes = with_worst_values(claim, outcomes, worst)
+    outcomes = spread(claim, with_worst_values(claim, outcomes, worst))
     known = min(len(outcomes[arm]) for arm in claim.arms)
     failed = _first_failure(claim, outcomes)
     if known == 0 and failed is None:
         return _undecided_yet(Ended.OPEN if run_out is None else Ended.RUN_OUT, run_out)
     usable = known if failed is None else failed
     if usable == 0:
-        return _ended_by_failure(claim, outcomes, 0, ())
+        return ended_by_failure(claim, outcomes, 0, ())
     parts = check_agreement(claim, outcomes, usable)
     identical = are_identical(claim, outcomes, min(usable, int(test.looks[0])))
     sequences = Sequences(
@@ -163,13 +166,13 @@ def _combine(
     stopped = [j for j in judged if j.stopped_short]
     waiting = [j for j in judged if not j.decision.decided]
     if stopped:
-        worst = max(stopped, key=lambda j: _RANK[j.decision.verdict])
+        worst = max(stopped, key=lambda j: RANK[j.decision.verdict])
         verdict, shown, ended = worst.decision.verdict, worst, Ended.DECIDED
     elif not waiting:
         verdict, ended = Verdict.PASS, Ended.DECIDED
         shown = max(judged, key=lambda j: j.decision.n)
     elif failed is not None:
-        return _ended_by_failure(claim, outcomes, failed, judged)
+        return ended_by_failure(claim, outcomes, failed, judged)
     else:
         shown = max(waiting, key=lambda j: j.decision.n)
         ended = Ended.OPEN if run_out is None else Ended.RUN_OUT
@@ -200,15 +203,21 @@ def no_verdict() -> Judgement:
     return Judgement(verdict=Verdict.UNDECIDED, ended=Ended.NOT_JUDGED, reason="no verdict", n=0)
 
 
+def nothing_known(reason: str) -> Judgement:
+    """What a claim gets of which no training run can be had."""
+    return _undecided_yet(Ended.RUN_OUT, reason)
+
+
 def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:
     return Judgement(
         verdict=Verdict.UNDECIDED, ended=ended, reason=reason or "no training run is finished", n=0
     )
 
 
-def _ended_by_failure(
+def ended_by_failure(
     claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], index: int, judged: tuple[PartJudgement, ...]
 ) -> Judgement:
+    """UNDECIDED, because of a failed training run at that place."""
     arm = next(arm for arm in claim.arms if index < len(outcomes[arm]) and outcomes[arm][index].failed)
     failure = outcomes[arm][index].failure
     assert failure is not None

@@ -41,6 +41,12 @@ def is_rate(claim: Claim, part: Part, yes_no: YesNo) -> bool:
     kinds = {term.metric in yes_no[term.arm] for term in part.terms}
     if True not in kinds:
         return False
+    given = next((t.arm for t in part.terms if t.arm in claim.fixed and t.metric in yes_no[t.arm]), None)
+    if given is not None:
+        raise ClaimError(
+            f"{claim.statement}: {claim.names.get(given.identity, given.label)} names one seed, so of a yes/no metric it has one "
+            'answer, which is no rate. Claim a bar of the other arm:\n  assert candidate["converged"] > 0.8'
+        )
     if False in kinds:
         raise ClaimError(
             f"{claim.statement}: it mixes a yes/no metric with a number; state two claims, one assert each."

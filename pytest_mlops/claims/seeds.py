@@ -8,10 +8,10 @@ SEEDS = 2**31
 """Seeds are integers in [0, SEEDS)."""
 
 
-def block(root: int, count: int) -> list[int]:
-    """The first ``count`` seeds of root seed ``root``.
+def block(root: int, count: int, *, name: str = "") -> list[int]:
+    """The first ``count`` seeds of the block ``name`` of root seed ``root``.
 
-    Root 0 counts 0, 1, 2, ...; any other starts at a SHA-256 of itself and counts up modulo 2**31.
+    Block '' of root 0 counts 0, 1, 2, ...; any other starts at a SHA-256 of both and counts up modulo 2**31.
 
     Examples
     --------
@@ -19,6 +19,6 @@ def block(root: int, count: int) -> list[int]:
     [0, 1, 2]
     """
     start = 0
-    if root:
-        start = int.from_bytes(hashlib.sha256(f"{root}:".encode()).digest()[:8], "big") % SEEDS
+    if root or name:
+        start = int.from_bytes(hashlib.sha256(f"{root}:{name}".encode()).digest()[:8], "big") % SEEDS
     return [(start + index) % SEEDS for index in range(count)]

@@ -46,6 +46,7 @@ def why_stopped(reason: Reason, most: int) -> str:
         Reason.HARM: "enough evidence of the opposite: it crossed the boundary on the other side",
         Reason.NO_VARIANCE: "every pair gave the same number, so there is no spread to judge by",
         Reason.CASES: "stopped early: on these patients no number of seeds would bring PASS at the estimate seen",
+        Reason.ONE_LOOK: "one look, over patients alone: not enough evidence for PASS",
         Reason.IMPOSSIBLE: f"stopped early: no further seed within {most} could have brought PASS",
     }[reason]
 

@@ -103,7 +103,7 @@ class Sequences:
             interval=interval,
             limits=series.limits(decision.n),
             contrasts=tuple(series.differences.tolist()),
-            sides=_sides(part, self.outcomes, decision.n),
+            sides=sides_of(self.claim, part, self.outcomes, decision.n),
             median_unbiased=self._median_unbiased(series, decision) if rows is None else None,
         )
 
@@ -134,7 +134,7 @@ class Sequences:
             interval=(low, high),
             limits=series.limits(decision.n),
             contrasts=tuple(series.differences.tolist()),
-            sides=_sides(part, self.outcomes, decision.n),
+            sides=sides_of(self.claim, part, self.outcomes, decision.n),
             advice=detectable(test, int(self.test.looks[-1])),
         )
 
@@ -152,7 +152,7 @@ class Sequences:
                 resolution=series.resolution,
                 parts=parts,
             )
-            return self._in_units(series, tuple(replace(side, method=_method(side)) for side in sides))
+            return in_units(self.claim, series, tuple(replace(side, method=_method(side)) for side in sides))
         options = {
             "resolution": series.resolution,
             "parts": parts,
@@ -163,21 +163,9 @@ class Sequences:
         if len(series.contrasts) == 2:
             from pytest_mlops.stats.equivalence import decide_within
 
-            return self._in_units(series, decide_within(self.test, *series.contrasts, **options))  # type: ignore[arg-type]
+            return in_units(self.claim, series, decide_within(self.test, *series.contrasts, **options))  # type: ignore[arg-type]
         (contrasts,) = series.contrasts
-        return self._in_units(series, (self.test.decide(contrasts, **options),))  # type: ignore[arg-type]
-
-    def _in_units(self, series: Series, sides: tuple[Decision, ...]) -> tuple[Decision, tuple[float, float]]:
-        if len(sides) == 2:
-            from pytest_mlops.stats.equivalence import together
-
-            decision = together(sides)
-            low, high = series.limits(decision.n)
-            return decision, (low + sides[0].interval[0], high - sides[1].interval[0])
-        (decision,) = sides
-        direction = 1.0 if self.claim.sign == ">" else -1.0
-        low, high = sorted(direction * limit + series.margin for limit in decision.interval)
-        return decision, (low, high)
+        return in_units(self.claim, series, (self.test.decide(contrasts, **options),))  # type: ignore[arg-type]
 
     def _all_identical(
         self,
@@ -198,6 +186,22 @@ class Sequences:
         return self._decided(part, series, rows, parts, identical=False)
 
 
+def in_units(
+    claim: Claim, series: Series, sides: tuple[Decision, ...]
+) -> tuple[Decision, tuple[float, float]]:
+    """One decision of both sides of an equivalence, or of the one side that there is; and the interval in the user's units."""
+    if len(sides) == 2:
+        from pytest_mlops.stats.equivalence import together
+
+        decision = together(sides)
+        low, high = series.limits(decision.n)
+        return decision, (low + sides[0].interval[0], high - sides[1].interval[0])
+    (decision,) = sides
+    direction = 1.0 if claim.sign == ">" else -1.0
+    low, high = sorted(direction * limit + series.margin for limit in decision.interval)
+    return decision, (low, high)
+
+
 def are_identical(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> bool:
     """Whether all arms left the same weights, curves and metrics, bit for bit, at each of the first ``n`` seeds."""
     if len(claim.arms) < 2:
@@ -211,11 +215,14 @@ def _method(decision: Decision) -> str:
     return "seeds by cases" if decision.patients is not None else decision.method
 
 
-def _sides(part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], n: int) -> tuple[Side, ...]:
+def sides_of(
+    claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResult]], n: int
+) -> tuple[Side, ...]:
+    """Mean and spread of each metric of a part over the first ``n`` seeds; a fixed arm has no spread."""
     sides = []
     for term in part.terms:
         numbers = _numbers(outcomes[term.arm], term.metric, n)
-        sd = float(numbers.std(ddof=1)) if n > 1 else math.nan
+        sd = float(numbers.std(ddof=1)) if n > 1 and term.arm not in claim.fixed else math.nan
         sides.append(Side(arm=term.arm, metric=term.metric, mean=float(numbers.mean()), sd=sd))
     return tuple(sides)
 

@@ -89,7 +89,7 @@ def series_of(claim: Claim, part: Part, outcomes: Mapping[Arm, Sequence[RunResul
         margin=claim.margin,
         room=room,
         resolution=_resolution(metrics, weights, furthest),
-        guard=_guard(part, values),
+        guard=_guard(claim, part, values),
     )
 
 
@@ -133,11 +133,16 @@ def _resolution(metrics: Array, weights: Array, margin: float) -> float:
     return 4 * float((errors.sum(axis=1) + margin * _EPSILON).max())
 
 
-def _guard(part: Part, values: Array) -> NDArray[np.bool_]:
-    """Skewness cancels between two sides of one law, whatever the margin; it does not for bars and unequal spreads."""
+def _guard(claim: Claim, part: Part, values: Array) -> NDArray[np.bool_]:
+    """Skewness cancels between two sides of one law, whatever the margin; it does not for bars and unequal spreads.
+
+    A fixed arm is a bar: what stands against it is the law of the other side alone.
+    """
     import numpy as np
 
-    positive = np.array([term.weight > 0 for term in part.terms])
+    varies = [place for place, term in enumerate(part.terms) if term.arm not in claim.fixed]
+    values = values[:, varies]
+    positive = np.array([part.terms[place].weight > 0 for place in varies])
     if positive.all() or not positive.any():
         return np.ones(len(values), dtype=bool)
     from pytest_mlops.stats.skewness import unequal_spread

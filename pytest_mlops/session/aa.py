@@ -10,6 +10,7 @@ import msgspec
 from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.fixed import spread
 from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.seeds import block
@@ -53,15 +54,23 @@ class AgainstItself:
         """
         from pytest_mlops.stats.calibration import noise_floor, reshuffled_alarms
 
+        if not claim.varying:
+            self._say(
+                printable(
+                    f"aa: {claim.statement}: fixed arms have one training run each, and no noise to tell"
+                )
+            )
+            return no_verdict()
         test = design_of(gate.settings, claim)
         pools = {arm: self._pool(arm, gate) for arm in claim.arms}
-        usable = min(len(pool) for pool, _ in pools.values())
+        outcomes = spread(claim, {arm: pool for arm, (pool, _) in pools.items()})
+        usable = min(len(runs) for runs in outcomes.values())
         if not usable:
             raise_nothing = [note for _, note in pools.values() if note]
             self._say(printable(f"aa: {claim.statement}: {'; '.join(raise_nothing)}"))
             return no_verdict()
-        for part in check_agreement(claim, {arm: pool for arm, (pool, _) in pools.items()}, usable):
-            for term in part.terms:
+        for part in check_agreement(claim, outcomes, usable):
+            for term in (term for term in part.terms if term.arm not in claim.fixed):
                 pool, note = pools[term.arm]
                 row = ArmAgainstItself(label=term.arm.label, metric=term.metric, runs=len(pool), note=note)
                 values = [run.metrics[term.metric] for run in pool]
@@ -97,7 +106,8 @@ class AgainstItself:
         prepared = self._laboratory.prepare(arm, gate.settings)
         if not arm.uses.seeds:
             prepared = replace(prepared, seeds=tuple(block(gate.settings.seed, self._runs)))
-        known = self._pools.get(prepared.key.digest)
+        name = f"{prepared.key.digest} {arm.uses.seeds}"
+        known = self._pools.get(name)
         if known is None:
             bill, runs = Bill(), []
             for place in range(min(self._runs, len(prepared.seeds))):
@@ -112,7 +122,7 @@ class AgainstItself:
             note = _failed(runs)
             if len(runs) < self._runs:
                 note = "; ".join(filter(None, [note, f"the budget or the seeds ended after {len(runs)}"]))
-            known = self._pools[prepared.key.digest] = ([run for run in runs if not run.failed], note)
+            known = self._pools[name] = ([run for run in runs if not run.failed], note)
         return known
 
 

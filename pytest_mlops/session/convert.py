@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.fixed import given
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.claims.sentences import collapse_bound, why_stopped
 from pytest_mlops.claims.sequences import PartJudgement
@@ -19,6 +20,7 @@ from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.preparing import Prepared
+from pytest_mlops.settings import Settings
 from pytest_mlops.stats import Verdict
 
 _TAIL = 4000
@@ -74,7 +76,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
     part = judgement.deciding if judgement is not None else None
     verdict = judgement.verdict if judgement is not None else Verdict.UNDECIDED
     alpha = settings.alpha
-    most = int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds
+    most = _most(hearing, settings)
     return model.Claim(
         id=claim_id(gate.test, place),
         test=gate.test,
@@ -95,9 +97,9 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         alpha=alpha,
         power=settings.power,
         method=_method(judgement),
-        holds_for=_holds_for(part),
+        holds_for=_holds_for(claim, part),
         collapse_bound=collapse_bound(judgement.n, alpha)
-        if judgement is not None and judgement.passed
+        if judgement is not None and judgement.passed and claim.varying
         else None,
         remedy=hearing.go_on or (judgement.remedy if judgement is not None else None),
         trained=hearing.bill.trained,
@@ -121,10 +123,20 @@ def _limits(claim: Claim, part: PartJudgement | None) -> tuple[float, ...]:
     return (claim.margin - size, claim.margin + size)
 
 
-def _holds_for(part: PartJudgement | None) -> str:
+def _most(hearing: Hearing, settings: Settings) -> int:
+    """Seeds at the most."""
+    if not hearing.claim.varying:
+        return 1
+    return int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds
+
+
+def _holds_for(claim: Claim, part: PartJudgement | None) -> str:
+    taken = f", given {given(claim)}" if claim.fixed else ""
+    if not claim.varying:
+        return f"new patients{taken}"
     if part is None or part.decision.patients is None:
-        return "new seeds, on these cases"
-    return "new seeds and new patients"
+        return f"new seeds, on these cases{taken}"
+    return f"new seeds and new patients{taken}"
 
 
 def _method(judgement: Judgement | None) -> str:
@@ -178,7 +190,7 @@ def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
         yield "the arms' training runs are identical bit for bit: did the parameter reach the model?"
     if part is not None and part.median_unbiased is not None:
         yield f"approximately median-unbiased estimate, which takes the stop into account: {part.median_unbiased:.4g}"
-    if part is not None and part.decision.case_share is not None:
+    if part is not None and part.decision.case_share is not None and claim.varying:
         yield f"{part.decision.case_share:.0%} of the estimate's variance is that of the {part.decision.patients} patients"
     extra = max(len(part.contrasts) for part in judgement.parts) - judgement.n
     if extra > 0:
@@ -186,11 +198,11 @@ def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
 
 
 def _seeds(hearing: Hearing) -> list[int]:
-    """Seeds of all pairs that were begun; recorded results have places."""
+    """Seeds of all pairs that were begun; recorded results have places. Where all arms are fixed, the seed of the first."""
     pairs = max((len(results) for _, results in hearing.outcomes), default=0)
-    if not hearing.prepared:
-        return list(range(pairs))
-    return list(hearing.prepared[0].seeds[:pairs])
+    varying = [prepared for prepared in hearing.prepared if prepared.arm in hearing.claim.varying]
+    ready = varying or ([] if hearing.claim.varying else hearing.prepared)
+    return list(ready[0].seeds[:pairs]) if ready else list(range(pairs))
 
 
 def _interval(part: PartJudgement | None) -> tuple[float | None, float | None]:
@@ -237,15 +249,14 @@ def _arm(name: str, arm: Arm, prepared: Prepared | None, results: list[RunResult
 
 
 def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:
-    seeds = _seeds(hearing)
     labels = {arm_id(arm): hearing.claim.names.get(arm.identity, arm.label) for arm in hearing.claim.arms}
     for name, results in hearing.outcomes:
-        for result, seed in zip(results, seeds, strict=False):
+        for place, result in enumerate(results):
             if result.failure is not None:
                 yield model.FailedRun(
                     arm=name,
                     label=labels[name],
-                    seed=seed,
+                    seed=result.seed if result.seed is not None else place,
                     kind=result.failure.kind,
                     message=result.failure.message,
                     traceback=result.failure.traceback,
@@ -262,9 +273,9 @@ def _messages(gate: Gate) -> Iterable[model.Message]:
         yield from (model.Message(level="warning", text=text) for text in hearing.bill.messages)
         labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
         for name, results in hearing.outcomes:
-            for seed, result in zip(_seeds(hearing), results, strict=False):
+            for result in results:
                 for message in result.messages:
-                    text = f"{labels[name]}, seed {seed}: {message}"
+                    text = f"{labels[name]}, seed {result.seed}: {message}"
                     if text not in seen:
                         seen.add(text)
                         yield model.Message(level="warning", text=text, test=gate.test)

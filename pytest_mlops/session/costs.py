@@ -29,9 +29,16 @@ def check_cost(claim: Claim, prepared: Sequence[Prepared], *, alone: bool) -> No
     Raises
     ------
     ClaimError
-        If GPU seconds are claimed of a CPU, recorded results stand on one side, or several workers train at once.
+        If GPU seconds are claimed of a CPU, recorded results or a fixed arm stand on one side, or several workers train
+        at once.
     """
     terms = claim.difference.terms
+    if claim.fixed:
+        fixed = claim.fixed[0]
+        raise ClaimError(
+            f"{claim.statement}: {claim.names.get(fixed.identity, fixed.label)} names one seed, and what training takes is "
+            "compared pair by pair, each trained now and next to each other. Drop its .using(seeds=...), or claim a bar."
+        )
     cpu = [one.arm for one in prepared if one.place.device == "cpu"]
     for term in terms:
         if term.metric == "gpu_seconds" and term.arm in cpu:

@@ -11,13 +11,16 @@ from functools import partial
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.failures import claims_failure
-from pytest_mlops.claims.judge import Ended, Judgement, judge
+from pytest_mlops.claims.fixed import wanting
+from pytest_mlops.claims.judge import Ended, Judgement, judge, nothing_known
 from pytest_mlops.claims.names import check_names
+from pytest_mlops.claims.one_look import judge_over_patients, refuse_seeds_alone
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.errors import DataError, MlopsError
 from pytest_mlops.records import Returned, RunResult
+from pytest_mlops.reports.progress import claim_line
 from pytest_mlops.reports.text import duration
-from pytest_mlops.session import convert, costs
+from pytest_mlops.session import blocks, convert, costs
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.command import Commands
 from pytest_mlops.session.designs import design_of
@@ -25,7 +28,6 @@ from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.preparing import Prepared
-from pytest_mlops.session.price import Price
 from pytest_mlops.session.telling import Telling
 from pytest_mlops.settings import Settings, time_text
 from pytest_mlops.stats import SequentialTest
@@ -76,19 +78,15 @@ class Deciding:
             If the claim cannot be judged; whatever was trained until then is kept.
         """
         claim, settings = hearing.claim, gate.settings
+        if not claim.varying:
+            return self._over_patients(hearing, gate)
         hearing.test = test = design_of(settings, claim)
         started = time.perf_counter()
         sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
         ready_in = time.perf_counter() - started
-        if claims_failure(claim):
-            check_names(claim, dict.fromkeys(claim.arms, _ONLY_FAILED), test=test)
-        if costs.claims_cost(claim):
-            costs.check_cost(claim, hearing.prepared, alone=self.alone)
-            hearing.remarks.append(costs.NOT_RESERVED)
-        outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
-        hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
-        if settings.smoke == "auto":
-            self.new_arms.smoke(hearing, try_out=self.commands.try_out(gate.test))
+        outcomes = self._begin(hearing, gate)
+        if blocks.left_out(claim, settings):
+            hearing.remarks.append(blocks.LEFT_OUT)
         most = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
         telling = Telling(
             laboratory=self.laboratory,
@@ -101,6 +99,41 @@ class Deciding:
         telling.begins(gate.test, ready_in=ready_in)
         judgement = self._pairs(hearing, gate, sources, outcomes, telling)
         if judgement.n >= test.min_seeds:
+            self._count(hearing, gate)
+        return judgement
+
+    def _begin(self, hearing: Hearing, gate: Gate) -> dict[Arm, list[RunResult]]:
+        """Refuse what cannot be judged, and try new arms out; the lists that results go into."""
+        claim = hearing.claim
+        if claims_failure(claim):
+            check_names(claim, dict.fromkeys(claim.arms, _ONLY_FAILED), test=hearing.test)
+        if costs.claims_cost(claim):
+            costs.check_cost(claim, hearing.prepared, alone=self.alone)
+            hearing.remarks.append(costs.NOT_RESERVED)
+        outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
+        hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
+        if gate.settings.smoke == "auto":
+            self.new_arms.smoke(hearing, try_out=self.commands.try_out(gate.test))
+        return outcomes
+
+    def _over_patients(self, hearing: Hearing, gate: Gate) -> Judgement:
+        """A claim of fixed arms: one training run each, and one look over their patients."""
+        claim, settings = hearing.claim, gate.settings
+        for arm in claim.arms:
+            self._source(arm, settings, hearing)
+        outcomes = self._begin(hearing, gate)
+        self.say(claim_line(gate=gate.test, statement=claim.statement))
+        wanted = [(prepared, 0) for prepared in hearing.prepared]
+        runs = self.laboratory.runs(wanted, hearing.bill, look=partial(_look, claim, None))
+        for prepared, run in zip(hearing.prepared, runs, strict=True):
+            if run is not None:
+                outcomes[prepared.arm].append(run)
+        if hearing.bill.refused is not None:
+            hearing.go_on = self._go_on_after_budget(gate, self.laboratory.expected(hearing.bill.refused))
+            return nothing_known(self._budget_reached(hearing.bill.refused, settings))
+        judgement = judge_over_patients(claim, outcomes, alpha=settings.alpha, power=settings.power)
+        self._check_unchanged(claim, outcomes)
+        if judgement.ended is Ended.DECIDED:
             self._count(hearing, gate)
         return judgement
 
@@ -142,7 +175,7 @@ class Deciding:
             with telling.measured(hearing.bill, pair):
                 self._next_pair(sources, outcomes, hearing, settings)
             if hearing.bill.refused is not None:
-                hearing.go_on = self._go_on_after_budget(gate, telling.rest(pair))
+                hearing.go_on = self._go_on_after_budget(gate, telling.rest(pair).seconds[-1])
                 return judged(run_out=self._budget_reached(hearing.bill.refused, settings))
             judgement = judged()
             telling.pair(judgement, outcomes)
@@ -161,20 +194,22 @@ class Deciding:
         settings: Settings,
     ) -> None:
         """Add one more run to the outcomes of each arm; where one failed, the pair is lost and the rest is not paid."""
-        pair = min(map(len, outcomes.values()))
+        pair = min(len(outcomes[arm]) for arm in hearing.claim.varying)
         counts = claims_failure(hearing.claim) or bool(settings.worst_values)
         for arm, source in sources.items():
             if isinstance(source, list):
                 outcomes[arm].append(source[pair])
                 if source[pair].failed and not counts:
                     return
-        ready = [source for source in sources.values() if isinstance(source, Prepared)]
+        ready = [
+            source for arm in wanting(hearing.claim, outcomes) if isinstance(source := sources[arm], Prepared)
+        ]
         if costs.claims_cost(hearing.claim):
             runs: Sequence[RunResult | None] = costs.next_pair(self.laboratory, ready, pair, hearing.bill)
         else:
             ready = costs.in_order(ready, pair)
             look = partial(_look, hearing.claim, hearing.test) if pair == 0 else None
-            wanted = [(prepared, pair) for prepared in ready]
+            wanted = [(prepared, 0 if prepared.arm.is_fixed else pair) for prepared in ready]
             runs = self.laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
         for prepared, run in zip(ready, runs, strict=True):
             if run is not None:
@@ -183,7 +218,7 @@ class Deciding:
     def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Source:
         if isinstance(arm.source, Recording):
             return arm.source.results()
-        prepared = self.laboratory.prepare(arm, settings)
+        prepared = blocks.on_seeds(hearing.claim, settings, self.laboratory.prepare(arm, settings))
         hearing.prepared.append(prepared)
         return prepared
 
@@ -204,9 +239,9 @@ class Deciding:
             f"{refused.arm.label} takes about {duration(expected)}"
         )
 
-    def _go_on_after_budget(self, gate: Gate, rest: Price) -> str:
-        """The command whose budget is enough for all that may be left."""
-        enough = max(rest.seconds[-1] * _ROOM, gate.settings.budget_seconds)
+    def _go_on_after_budget(self, gate: Gate, rest: float | None) -> str:
+        """The command whose budget is enough for all that may be left, in seconds."""
+        enough = max((rest or 0.0) * _ROOM, gate.settings.budget_seconds)
         command = self.commands.go_on(gate.test, budget=time_text(enough))
         return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
 
@@ -224,3 +259,5 @@ def _look(claim: Claim, test: SequentialTest | None, arm: Arm, run: RunResult) -
     """Find a misspelt name, or a rate that so few seeds cannot show, at once and not after the other arms' first runs."""
     if not run.failed:
         check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)}, test=test)
+        if not claim.varying and not run.cases:
+            raise refuse_seeds_alone(claim)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.errors import SettingError
+from pytest_mlops.session.blocks import how_many
 from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest
 
@@ -18,13 +19,13 @@ def design_of(settings: Settings, claim: Claim) -> SequentialTest:
     SettingError
         If the claim names fewer seeds than its first look needs.
     """
-    most = len(claim.seeds) if claim.seeds is not None else settings.max_seeds
+    most = how_many(claim, settings)
     if most < settings.min_seeds:
         raise SettingError(
-            f"{claim.statement}: using(seeds=...) names {most} seeds, but no look comes before min_seeds = "
+            f"{claim.statement}: using(seeds=...) leaves {most} seeds, but no look comes before min_seeds = "
             f"{settings.min_seeds}. Name more seeds or lower min_seeds."
         )
-    return _design(settings.alpha, settings.power, settings.min_seeds, min(most, settings.max_seeds))
+    return _design(settings.alpha, settings.power, settings.min_seeds, most)
 
 
 @lru_cache(maxsize=64)

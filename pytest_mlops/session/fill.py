@@ -52,7 +52,7 @@ class Fill:
             prepared = self._laboratory.prepare(arm, gate.settings)
             if not arm.uses.seeds:
                 prepared = replace(prepared, seeds=tuple(block(gate.settings.seed, self._seeds)))
-            self._arms.setdefault(prepared.key.digest, prepared)
+            self._arms.setdefault(f"{prepared.key.digest} {arm.uses.seeds}", prepared)
         return no_verdict()
 
     def finish(self) -> None:

@@ -22,6 +22,7 @@ class Hearing:
     claim: Claim
     asked: bool = False
     test: SequentialTest | None = None
+    """The design; None before it is known, and for a claim that has one look over its patients."""
     judgement: Judgement | None = None
     error: str | None = None
     """What was raised instead of a judgement, as pytest shows it."""

@@ -130,9 +130,9 @@ class Laboratory:
         return self._durations.expected(prepared.key)
 
     def missing(self, prepared: Prepared, places: range) -> int:
-        """How many runs at these places of the arm's seeds would have to be trained."""
+        """How many runs at these places of the arm's seeds would have to be trained; beyond its last seed there is none."""
         finished = self.keeping.store.seeds(prepared.key)
-        return sum(prepared.seeds[place] not in finished for place in places)
+        return sum(seed not in finished for seed in prepared.seeds[places.start : places.stop])
 
     def has_finished(self, prepared: Prepared) -> bool:
         """Whether the store has any run of the arm, a failed one too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,12 +11,14 @@ import msgspec
 from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.fixed import pairs_known, spread, wanting
 from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.rates import is_rate, yes_no_of
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.plans import PlannedClaim, Range, Truth, plan_lines
+from pytest_mlops.session.blocks import on_seeds
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
@@ -58,10 +60,13 @@ class Plan:
         sources = {
             arm: arm.source.results()
             if isinstance(arm.source, Recording)
-            else self._laboratory.prepare(arm, gate.settings)
+            else on_seeds(claim, gate.settings, self._laboratory.prepare(arm, gate.settings))
             for arm in claim.arms
         }
         bill = Bill()
+        if not claim.varying:
+            self._rows.append(self._over_patients(claim, gate, sources))
+            return no_verdict()
         outcomes, trouble = self._pilot(claim, sources, bill)
         self._rows.append(self._planned(claim, gate, sources, outcomes, bill, trouble))
         return no_verdict()
@@ -83,15 +88,17 @@ class Plan:
         """Finished pairs from the store, at least three of them; and why there are no more."""
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
         trained = [(arm, source) for arm, source in sources.items() if isinstance(source, Prepared)]
-        most = min(len(s.seeds) if isinstance(s, Prepared) else len(s) for s in sources.values())
+        varying = [sources[arm] for arm in claim.varying]
+        most = min(len(s.seeds) if isinstance(s, Prepared) else len(s) for s in varying)
         for pair in range(most):
             ready = all(self._laboratory.missing(source, range(pair, pair + 1)) == 0 for _, source in trained)
             if pair >= PILOT and not ready:
                 break
-            runs = self._laboratory.runs([(source, pair) for _, source in trained], bill)
+            wanted = [(a, s) for a in wanting(claim, outcomes) if isinstance(s := sources[a], Prepared)]
+            runs = self._laboratory.runs([(s, 0 if a.is_fixed else pair) for a, s in wanted], bill)
             if any(run is None for run in runs):
                 return outcomes, "the budget did not allow the pilot"
-            for (arm, _), run in zip(trained, runs, strict=True):
+            for (arm, _), run in zip(wanted, runs, strict=True):
                 outcomes[arm].append(run)  # type: ignore[arg-type]  # looked at above
             for arm, source in sources.items():
                 if isinstance(source, list):
@@ -100,6 +107,33 @@ class Plan:
             if failed and failed[0].failure is not None:
                 return outcomes, f"a training run failed: {failed[0].failure.message}"
         return outcomes, None
+
+    def _over_patients(
+        self, claim: Claim, gate: Gate, sources: dict[Arm, Prepared | list[RunResult]]
+    ) -> PlannedClaim:
+        """A claim of fixed arms costs a training run each, and no more."""
+        row = self._priced(claim, gate, sources, most=1)
+        row.note = "fixed arms have one training run each: one look over their patients, and no seeds to plan"
+        return row
+
+    def _priced(
+        self, claim: Claim, gate: Gate, sources: dict[Arm, Prepared | list[RunResult]], *, most: int
+    ) -> PlannedClaim:
+        """What a claim costs at the most."""
+        settings = gate.settings
+        trained = [source for source in sources.values() if isinstance(source, Prepared)]
+        runs, seconds = _cost(self._laboratory, trained, most)
+        return PlannedClaim(
+            test=gate.test,
+            line=claim.line,
+            statement=claim.statement,
+            pilot=0,
+            trained=0,
+            most_runs=runs,
+            most_seconds=seconds,
+            on_gpu=any(source.place.device != "cpu" for source in trained),
+            budget=settings.budget_seconds if math.isfinite(settings.budget_seconds) else None,
+        )
 
     def _planned(
         self,
@@ -110,32 +144,19 @@ class Plan:
         bill: Bill,
         trouble: str | None,
     ) -> PlannedClaim:
-        settings = gate.settings
-        test = design_of(settings, claim)
-        most = int(test.looks[-1])
-        trained = [source for source in sources.values() if isinstance(source, Prepared)]
-        runs, seconds = _cost(self._laboratory, trained, most)
-        row = PlannedClaim(
-            test=gate.test,
-            line=claim.line,
-            statement=claim.statement,
-            pilot=min(map(len, outcomes.values())),
-            trained=bill.trained,
-            most_runs=runs,
-            most_seconds=seconds,
-            on_gpu=any(source.place.device != "cpu" for source in trained),
-            budget=settings.budget_seconds if math.isfinite(settings.budget_seconds) else None,
-            note=trouble,
-        )
+        test = design_of(gate.settings, claim)
+        row = self._priced(claim, gate, sources, most=int(test.looks[-1]))
+        row.pilot, row.trained, row.note = pairs_known(claim, outcomes), bill.trained, trouble
         if trouble is None and row.pilot:
-            self._forecast(row, claim, outcomes, test, trained)
+            trained = [source for source in sources.values() if isinstance(source, Prepared)]
+            self._forecast(row, claim, spread(claim, outcomes), test, trained)
         return row
 
     def _forecast(
         self,
         row: PlannedClaim,
         claim: Claim,
-        outcomes: dict[Arm, list[RunResult]],
+        outcomes: Mapping[Arm, Sequence[RunResult]],
         test: SequentialTest,
         trained: Sequence[Prepared],
     ) -> None:
@@ -147,11 +168,11 @@ class Plan:
             row.note = "a yes/no metric: its cost is not forecast, only what it is at the most"
             return
         series = [series_of(claim, part, outcomes, row.pilot) for part in parts]
-        spread = [float(one.differences.std(ddof=1)) if row.pilot > 1 else 0.0 for one in series]
-        widest = series[spread.index(max(spread))]
+        sds = [float(one.differences.std(ddof=1)) if row.pilot > 1 else 0.0 for one in series]
+        widest = series[sds.index(max(sds))]
         if len(parts) > 1:
             row.note = f"of {len(parts)} parts, all of which must hold, the one that scatters most"
-        if row.pilot < PILOT or max(spread) <= widest.resolution:
+        if row.pilot < PILOT or max(sds) <= widest.resolution:
             row.note = f"{row.pilot} pairs without spread tell nothing of the cost"
             return
         if widest.room is not None:

@@ -38,6 +38,8 @@ class Prepared:
     data: Any
     root_data: str
     details: Details = field(default_factory=Details)
+    places: tuple[int, ...] = ()
+    """What ``run.index`` is, where that is not the place among the seeds."""
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""
@@ -103,7 +105,7 @@ def spec_of(prepared: Prepared, index: int) -> RunSpec:
         key=prepared.key_at(index),
         function=source.function,
         given=_handed_over(source),
-        index=index,
+        index=prepared.places[index] if prepared.places else index,
         data=prepared.data,
         device=prepared.place.device,
         amp=prepared.place.amp,

@@ -112,7 +112,7 @@ class Telling:
     def _price_ahead(self, done: int) -> None:
         if self._priced or not any(self.laboratory.missing(arm, range(done, done + 1)) for arm in self.arms):
             return
-        expected = [self.laboratory.expected(arm) for arm in self.arms]
+        expected = [self.laboratory.expected(arm) for arm in self.arms if not arm.arm.is_fixed]
         known = [seconds for seconds in expected if seconds is not None]
         if len(known) == len(expected):
             self._say_price(self.rest(done), pair=None, took=sum(known))
@@ -138,18 +138,19 @@ def _line(claim: Claim, judgement: Judgement, outcomes: Outcomes, test: Sequenti
     pair = max(map(len, outcomes.values()))
     part = judgement.deciding
     looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
-    known = part is not None and len(part.contrasts) == pair
-    contrasts = part.contrasts if part is not None and known else ()
+    complete = part is not None and len(part.contrasts) == pair
+    contrasts = part.contrasts if part is not None and complete else ()
     values: list[float | str | None] = []
     for side in part.sides if part is not None else claim.difference.terms:
         results = outcomes[side.arm]
-        values.append(results[-1].metrics.get(side.metric) if len(results) == pair else "not trained")
+        known = len(results) == pair or (bool(results) and side.arm.is_fixed)
+        values.append(results[-1].metrics.get(side.metric) if known else "not trained")
     return progress_line(
         pair=pair,
         max_pairs=int(test.looks[-1]),
         values=values,
         estimate=sum(contrasts) / len(contrasts) if contrasts else None,
-        t=part.decision.statistic if part is not None and known and pair > 1 else None,
+        t=part.decision.statistic if part is not None and complete and pair > 1 else None,
         needed=looks.get(pair),
         seconds=took.training,
         reused=not took.trained,

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     IMPOSSIBLE = "impossible"
     CASES = "cases"
     """Stopped without PASS; infinitely many seeds on these patients would not have the power at the effect seen."""
+    ONE_LOOK = "one look"
+    """No PASS at the only look that there is, over the patients of one training run an arm."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,8 +66,8 @@ class Decision:
     case_share : float or None
         Share of the variance of the estimate that the patients add, 0 to 1; None without.
     patients_needed : int or None
-        With reason ``"cases"``: about how many patients would give the power at the effect seen; None where no
-        number would, because the seeds vary too much.
+        With reason ``"cases"`` or ``"one look"``: about how many patients would give the power at the effect seen; None where no
+        number would, because the seeds vary too much or the effect seen is not positive.
 
     Examples
     --------

@@ -69,13 +69,40 @@ def decide_claim_by_cases(
     >>> str(decision.verdict), decision.n, decision.patients
     ('PASS', 5, 4)
     """
-    every = [cases for _, runs in terms for cases in runs]
-    differs = difference_in_cases(every)
+    contrasts = direction * (weighted_pseudovalues(terms) - margin)
+    return decide_by_cases(test, contrasts, identical=identical, resolution=resolution, parts=parts)
+
+
+def weighted_pseudovalues(terms: Sequence[Term]) -> Array:
+    """Pseudovalues of a weighted sum of metrics.
+
+    Parameters
+    ----------
+    terms : sequence of (float, sequence of Cases)
+        Weight and cases, one a seed in seed order, of each metric; all of the same cases and patients.
+
+    Returns
+    -------
+    ndarray, shape (n_seeds, n_patients)
+        In units of the metric; the mean of a row is the weighted sum under that seed.
+
+    Raises
+    ------
+    ValueError
+        If runs differ in their cases: ask ``difference_in_cases`` before, to say which.
+
+    Examples
+    --------
+    >>> table = CaseTable(names="a", count=3)
+    >>> run = Cases(table=table, metric="mean", numbers=np.array([0.5, 0.7, 0.9]).tobytes())
+    >>> weighted_pseudovalues([(2.0, [run])]).round(6).tolist()
+    [[1.0, 1.4, 1.8]]
+    """
+    differs = difference_in_cases([cases for _, runs in terms for cases in runs])
     if differs is not None:
         raise ValueError(f"the runs of a claim have to share their cases: {differs[1]}")
     rows = sum(weight * np.stack([pseudovalues_of(cases) for cases in runs]) for weight, runs in terms)
-    contrasts = direction * (np.asarray(rows) - margin)
-    return decide_by_cases(test, contrasts, identical=identical, resolution=resolution, parts=parts)
+    return np.asarray(rows)
 
 
 def difference_in_cases(runs: Sequence[Cases]) -> tuple[int, str] | None:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -350,8 +351,9 @@ def _carefully(notes: Notes, hear: Callable[..., None], *arguments: Any) -> None
 
 
 def _is_import_system() -> bool:
-    """Whether Python itself lists a folder, to find modules in it."""
-    return sys._getframe(2).f_code.co_filename.startswith("<frozen importlib")
+    """Whether Python itself lists a folder, to find modules or installed packages in it."""
+    file = sys._getframe(2).f_code.co_filename
+    return file.startswith("<frozen importlib") or file == metadata.__file__
 
 
 def paths_in(data: object) -> Iterator[Path]:

@@ -1,5 +1,7 @@
 """What a run is noted to have read: what lies beside declared data counts, what is the run's own does not."""
 
+from importlib import metadata
+
 import pytest
 
 from pytest_mlops.training import execute
@@ -36,3 +38,12 @@ def test_artifacts_may_be_read_and_written_wherever_the_store_is(noted, tmp_path
             file.write_text(file.read_text() + "x" if file.exists() else "")
 
     assert noted(use, artifacts=tmp_path / "root" / "kept" / "run") == []
+
+
+def test_asking_what_is_installed_lists_no_folder_of_the_project(noted, tmp_path, monkeypatch):
+    def ask(run, root):
+        monkeypatch.syspath_prepend(str(root))
+        metadata.distribution("pytest")
+        list(metadata.entry_points(group="pytest11"))
+
+    assert noted(ask) == []

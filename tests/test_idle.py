@@ -15,6 +15,7 @@ HEAVY = [
     "msgspec",
     "platformdirs",
     "threadpoolctl",
+    "psutil",
 ]
 
 MODULES = """

@@ -92,7 +92,7 @@ class Failure:
     """Why a training run gave no usable metrics."""
 
     kind: str
-    """``"error"``, ``"not finite"``, ``"out of memory"``, ``"exit"`` or ``"metrics"``."""
+    """``"error"``, ``"not finite"``, ``"out of memory"``, ``"exit"``, ``"time-out"`` or ``"metrics"``."""
     message: str
     """One line for a table."""
     traceback: str = ""

@@ -121,12 +121,23 @@ def _cublas(torch: Any) -> list[str]:
     ]
 
 
+def pools(threads: int) -> dict[str, str]:
+    """Environment variables that limit the pools of BLAS and OpenMP, for what is loaded later.
+
+    Examples
+    --------
+    >>> pools(2)["OMP_NUM_THREADS"]
+    '2'
+    """
+    return dict.fromkeys(_POOLS, str(threads))
+
+
 @contextmanager
 def _thread_pools(threads: int) -> Iterator[None]:
     """Limit the pools of BLAS and OpenMP that are loaded, and by the environment those that the run loads."""
     from threadpoolctl import threadpool_limits
 
-    os.environ.update(dict.fromkeys(_POOLS, str(threads)))  # put back with the environment
+    os.environ.update(pools(threads))  # put back with the environment
     with threadpool_limits(limits=threads):
         yield
 

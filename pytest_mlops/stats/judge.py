@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,26 +93,50 @@ def judge(
     confirm_harm : bool
         Go on to the mirrored efficacy boundary instead of stopping for futility; FAIL is its crossing, and no other.
     """
-    rule = Rule(identical=identical, confirm_harm=confirm_harm)
+    rule = Rule(identical=identical, confirm_harm=confirm_harm, parts=parts)
     guarded = np.broadcast_to(np.asarray(guard, dtype=bool), contrasts.shape)
-    tape = _Tape(contrasts.shape[:-1])
-    worst = special.stdtrit(bounds.looks - 1, bounds.fail_level / parts)
-    tape.n[...] = min(contrasts.shape[-1], int(bounds.looks[-1]))
-    scale = _scale(contrasts[..., : int(bounds.looks[0])])
-    mean = np.zeros(tape.n.shape)
+    scale = scale_of(contrasts[..., : int(bounds.looks[0])])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        for sums, look in _replayed(
+        looks = _replayed(
             bounds.looks,
             contrasts / scale[..., None],
             np.asarray(resolution, dtype=np.float64) / scale,
             guarded,
-        ):
-            mean = sums.mean
-            if look is not None:
-                tape.look(bounds, look, rule, float(worst[look.place]))
-                if (tape.reason != CONTINUE).all():  # what comes later changes nothing
-                    break
-        _unscale(tape, mean, scale)
+        )
+        return stopped(
+            bounds, ((sums.mean, look) for sums, look in looks), rule, seeds=contrasts.shape[-1], scale=scale
+        )
+
+
+def stopped(
+    bounds: Bounds, looks: Iterable[tuple[Array, Look | None]], rule: Rule, *, seeds: int, scale: Array
+) -> Judged:
+    """Stop each claim at the first boundary that its looks cross, whatever statistic they have.
+
+    Parameters
+    ----------
+    bounds : Bounds
+        The design.
+    looks : iterable of (ndarray, Look or None)
+        Seed by seed the estimate so far, and the look that is taken there; in units of `scale`.
+    rule : Rule
+        What changes how a claim stops.
+    seeds : int
+        How many seeds there are.
+    scale : ndarray
+        What estimates are multiplied with in the end; its shape is that of the claims.
+    """
+    tape = _Tape(scale.shape)
+    worst = special.stdtrit(bounds.looks - 1, bounds.fail_level / rule.parts)
+    tape.n[...] = min(seeds, int(bounds.looks[-1]))
+    mean = np.zeros(scale.shape)
+    for estimate, look in looks:
+        mean = estimate
+        if look is not None:
+            tape.look(bounds, look, rule, float(worst[look.place]))
+            if (tape.reason != CONTINUE).all():  # what comes later changes nothing
+                break
+    _unscale(tape, mean, scale)
     return tape.judged()
 
 
@@ -139,7 +163,7 @@ def all_statistics(
 ) -> Statistics:
     """What `judge` compares with its bounds at every look, shape (..., n_looks)."""
     t, low, high = (np.full((*contrasts.shape[:-1], len(looks)), np.nan) for _ in range(3))
-    scale = _scale(contrasts[..., : int(looks[0])])
+    scale = scale_of(contrasts[..., : int(looks[0])])
     guarded = np.broadcast_to(np.asarray(guard, dtype=bool), contrasts.shape)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         for _, look in _replayed(
@@ -209,8 +233,9 @@ def intervals(bounds: Bounds, judged: Judged) -> tuple[Array, Array]:
 class Rule:
     """What changes how a claim stops: see `judge`."""
 
-    identical: bool
-    confirm_harm: bool
+    identical: bool = False
+    confirm_harm: bool = False
+    parts: int = 1
 
 
 class _Tape:
@@ -276,7 +301,7 @@ class _Tape:
         )
 
 
-def _scale(first: Array) -> Array:
+def scale_of(first: Array) -> Array:
     """Power of two near the largest contrast before the first look: dividing by it is exact and saves squares.
 
     Later contrasts have no say, so that those beyond the deciding look cannot shift a bit of the result.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.skewness import sample_skewness, unskewed
@@ -108,3 +109,15 @@ class Look:
             for_fail=high,
             skewness=skewness,
         )
+
+
+def map_t(t: ArrayLike, df: ArrayLike, to: ArrayLike) -> Array:
+    """t-statistics on `to` degrees of freedom with the tail that `t` has on `df`.
+
+    Examples
+    --------
+    >>> round(float(map_t(2.353, 3, 1e9)), 3)
+    1.645
+    """
+    tail = np.clip(special.stdtr(df, -np.abs(t)), 1e-280, 0.5)
+    return np.asarray(np.where(np.isinf(t), t, -np.sign(t) * special.stdtrit(to, tail)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from pytest_mlops.stats.look import map_t
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.skewness import unskewed
 
@@ -111,17 +112,11 @@ def _regression(
     error = np.sqrt(va + vb)
     df = (va + vb) ** 2 / (va**2 / (n - 2) + vb**2 / (k - 1))
     estimate = mean_y + theta * (mean_all - mean_b) - mean_all
-    t = _map_t(estimate / error, df, n - 1)
+    t = map_t(estimate / error, df, n - 1)
     third = (residuals**3).sum(axis=-1) * n / ((n - 1) * (n - 2))
-    half = np.abs(_map_t(np.broadcast_to(bound, df.shape), np.full(df.shape, n - 1.0), df)) * error
+    half = np.abs(map_t(np.broadcast_to(bound, df.shape), np.full(df.shape, n - 1.0), df)) * error
     skewness = (residuals**3).mean(axis=-1) / (residuals**2).mean(axis=-1) ** 1.5
     return t, _guarded(t, third / n**2 / error**3), estimate, half, skewness, usable
-
-
-def _map_t(t: Array, df: Array, to: Array | int) -> Array:
-    """t-statistic on `to` degrees of freedom with the tail that `t` has on `df`."""
-    tail = np.clip(special.stdtr(df, -np.abs(t)), 1e-280, 0.5)
-    return np.asarray(np.where(np.isinf(t), t, -np.sign(t) * special.stdtrit(to, tail)))
 
 
 def _guarded(t: Array, skewness: Array) -> Array:

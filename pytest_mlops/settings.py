@@ -279,6 +279,16 @@ OPTIONS: tuple[Option, ...] = (
         choices=("fail", "warn"),
     ),
     Option(
+        name="attempts",
+        type=str,
+        default="report",
+        help="what trying a claim again with other code, parameters or margins costs: report says which attempt it is; spend "
+        "tests attempt j at 6 alpha / (pi^2 j^2), on seeds of its own, so that alpha holds over all attempts together",
+        check=_any_of("report", "spend"),
+        expected="",
+        choices=("report", "spend"),
+    ),
+    Option(
         name="confirm_harm",
         type=bool,
         default=False,
@@ -382,6 +392,7 @@ class Settings:
     threads: int
     smoke: str
     undecided: str
+    attempts: str
     confirm_harm: bool
     on_failure: str
     executor: str

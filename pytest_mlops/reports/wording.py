@@ -64,7 +64,7 @@ def place(claim: Claim) -> str:
 
 def scope(claim: Claim) -> str:
     """What the verdict generalises to, by which test, and what so few seeds cannot exclude."""
-    how = f"{printable(claim.method)}, alpha {claim.alpha:g}, {100 * (1 - 2 * claim.alpha):.4g}% interval"
+    how = f"{printable(claim.method)}, alpha {claim.alpha:.4g}, {100 * (1 - 2 * claim.alpha):.4g}% interval"
     if claim.verdict != "PASS":
         return how if finite(claim.estimate) is None else f"judged for {printable(claim.holds_for)}; {how}"
     text = f"holds for {printable(claim.holds_for)}; {how}"

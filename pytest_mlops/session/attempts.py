@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -33,13 +33,32 @@ class Attempt:
     """From 1 on; those before it were made with other code, parameters, margin or design."""
     base: str
     """Merge base since which attempts are counted; empty where there is no git."""
+    block: str = ""
+    """Name of the block of seeds that is its own: nobody saw a training run of them before it was made."""
+
+    @property
+    def since(self) -> str:
+        """Since when attempts are counted, for a sentence."""
+        return f" since the merge base {self.base[:10]}" if self.base else ""
+
+    def spent(self, settings: Settings) -> Settings:
+        """The options with the level of this attempt: over all attempts the levels add up to ``alpha``."""
+        from pytest_mlops.stats.attempts import attempt_level
+
+        return replace(settings, alpha=attempt_level(settings.alpha, self.number))
+
+    def spending_remark(self, settings: Settings) -> str:
+        """At which level it is tested, and why."""
+        return (
+            f"attempt {self.number}, alpha {self.spent(settings).alpha:.2g}, on seeds of its own: all attempts at this "
+            f"claim{self.since} together pass without any gain with a probability of at most {settings.alpha:g}"
+        )
 
     def remark(self, alpha: float) -> str:
         """What the others mean for this one."""
-        since = f" since the merge base {self.base[:10]}" if self.base else ""
         chance = 1 - (1 - alpha) ** self.number
         return (
-            f"attempt {self.number} at this claim{since}, each with other code, parameters or options: of so many attempts "
+            f"attempt {self.number} at this claim{self.since}, each with other code, parameters or options: of so many attempts "
             f"without any gain one passes by chance with a probability of up to {chance:.0%}"
         )
 
@@ -64,7 +83,27 @@ class Attempts:
         made = self._made(_name(claim, test))
         own = _digest(claim, settings, prepared)
         number = made.index(own) + 1 if own in made else len(made) + 1
-        return Attempt(number=number, base=self.base)
+        # The claim and its base too: what was seen of a question elsewhere must not be asked again.
+        return Attempt(number=number, base=self.base, block=f"{own} {self.base} {_name(claim, test)}")
+
+    def take(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> Attempt:
+        """Note the attempt before it trains, so that nothing of it is seen uncounted, and say which one it is.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be noted: an attempt that nobody counts would be tested at the level of another one.
+        """
+        name, own = _name(claim, test), _digest(claim, settings, prepared)
+        if own not in self._made(name):
+            try:
+                self.open_store().add_attempt(name, self.base, own, json.dumps(_design(claim, settings)))
+            except StoreError as error:
+                raise StoreError(
+                    f"{claim.statement}: attempts = spend counts attempts in the store, and this one could not be noted, so "
+                    f"it is not begun. {error.args[0]}"
+                ) from error
+        return self.of(claim, test, settings, prepared)
 
     def note(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> None:
         """Note that the claim was looked at, so that what comes after it is another attempt."""

@@ -75,7 +75,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
     claim, judgement, settings = hearing.claim, hearing.judgement, gate.settings
     part = judgement.deciding if judgement is not None else None
     verdict = judgement.verdict if judgement is not None else Verdict.UNDECIDED
-    alpha = settings.alpha
+    alpha = hearing.test.alpha if hearing.test is not None else settings.alpha
     most = _most(hearing, settings)
     return model.Claim(
         id=claim_id(gate.test, place),

@@ -20,7 +20,7 @@ from pytest_mlops.errors import DataError, MlopsError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.progress import claim_line
 from pytest_mlops.reports.text import duration
-from pytest_mlops.session import blocks, convert, costs
+from pytest_mlops.session import blocks, convert, costs, spending
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.command import Commands
 from pytest_mlops.session.designs import design_of
@@ -78,13 +78,18 @@ class Deciding:
             If the claim cannot be judged; whatever was trained until then is kept.
         """
         claim, settings = hearing.claim, gate.settings
+        if spending.spends(settings):
+            spending.check_fresh(claim, settings)
         if not claim.varying:
             return self._over_patients(hearing, gate)
-        hearing.test = test = design_of(settings, claim)
+        hearing.test = design_of(settings, claim)
         started = time.perf_counter()
-        sources = {arm: self._source(arm, settings, hearing) for arm in claim.arms}
+        sources = self._sources(hearing, gate)
         ready_in = time.perf_counter() - started
         outcomes = self._begin(hearing, gate)
+        if spending.spends(settings):
+            self._take_attempt(hearing, gate)
+        test = hearing.test
         if blocks.left_out(claim, settings):
             hearing.remarks.append(blocks.LEFT_OUT)
         most = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
@@ -98,7 +103,10 @@ class Deciding:
         )
         telling.begins(gate.test, ready_in=ready_in)
         judgement = self._pairs(hearing, gate, sources, outcomes, telling)
-        if judgement.n >= test.min_seeds:
+        if spending.spends(settings):
+            if any(part.decision.patients is not None for part in judgement.parts):
+                hearing.remarks.append(spending.SAME_PATIENTS)
+        elif judgement.n >= test.min_seeds:
             self._count(hearing, gate)
         return judgement
 
@@ -119,8 +127,7 @@ class Deciding:
     def _over_patients(self, hearing: Hearing, gate: Gate) -> Judgement:
         """A claim of fixed arms: one training run each, and one look over their patients."""
         claim, settings = hearing.claim, gate.settings
-        for arm in claim.arms:
-            self._source(arm, settings, hearing)
+        self._sources(hearing, gate)
         outcomes = self._begin(hearing, gate)
         self.say(claim_line(gate=gate.test, statement=claim.statement))
         wanted = [(prepared, 0) for prepared in hearing.prepared]
@@ -215,12 +222,24 @@ class Deciding:
             if run is not None:
                 outcomes[prepared.arm].append(run)
 
-    def _source(self, arm: Arm, settings: Settings, hearing: Hearing) -> Source:
-        if isinstance(arm.source, Recording):
-            return arm.source.results()
-        prepared = blocks.on_seeds(hearing.claim, settings, self.laboratory.prepare(arm, settings))
-        hearing.prepared.append(prepared)
-        return prepared
+    def _sources(self, hearing: Hearing, gate: Gate) -> dict[Arm, Source]:
+        """Where the results of each arm come from; with ``attempts = spend`` on the attempt's seeds, and at its level."""
+        claim, settings = hearing.claim, gate.settings
+        recorded = {arm: arm.source.results() for arm in claim.arms if isinstance(arm.source, Recording)}
+        ready = [self.laboratory.prepare(arm, settings) for arm in claim.arms if arm.trains]
+        name = ""
+        if spending.spends(settings):
+            attempt = self.attempts.of(claim, gate.test, settings, ready)
+            name, hearing.test = attempt.block, design_of(attempt.spent(settings), claim)
+        hearing.prepared = [blocks.on_seeds(claim, settings, prepared, name=name) for prepared in ready]
+        return recorded | {prepared.arm: prepared for prepared in hearing.prepared}
+
+    def _take_attempt(self, hearing: Hearing, gate: Gate) -> None:
+        """Count the attempt before its first training run; another session may have counted one since it was asked."""
+        claim, settings = hearing.claim, gate.settings
+        attempt = self.attempts.take(claim, gate.test, settings, hearing.prepared)
+        hearing.test = design_of(attempt.spent(settings), claim)
+        hearing.remarks.append(attempt.spending_remark(settings))
 
     def _count(self, hearing: Hearing, gate: Gate) -> None:
         """Note the attempt, and say from the second on that there were others."""

@@ -11,11 +11,13 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.seeds import block
+from pytest_mlops.errors import SettingError
 from pytest_mlops.reports.plans import FilledArm, fill_lines
 from pytest_mlops.reports.text import duration, printable
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
 from pytest_mlops.session.preparing import Prepared
+from pytest_mlops.session.spending import spends
 
 
 class Fill:
@@ -46,8 +48,13 @@ class Fill:
         Raises
         ------
         MlopsError
-            If an arm cannot run.
+            If an arm cannot run, or the claim's seeds are those of its next attempt, so that none can be trained ahead.
         """
+        if spends(gate.settings):
+            raise SettingError(
+                f"{claim.statement}: attempts = spend tests every attempt on seeds of its own, so that nothing can be trained "
+                "ahead. Leave the gate out (-k), or set attempts = report."
+            )
         for arm in _baselines(claim):
             prepared = self._laboratory.prepare(arm, gate.settings)
             if not arm.uses.seeds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,11 +19,13 @@ from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.plans import PlannedClaim, Range, Truth, plan_lines
+from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.blocks import on_seeds
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
 from pytest_mlops.session.preparing import Prepared
+from pytest_mlops.session.spending import check_fresh, spends
 
 if TYPE_CHECKING:
     from pytest_mlops.stats import SequentialTest
@@ -31,22 +34,29 @@ PILOT = 3
 """Pairs that are trained where the store has fewer: the smallest number that has a spread worth the name."""
 
 
+Sources = dict[Arm, Prepared | list[RunResult]]
+"""Where the results of each arm come from: they are trained, or they exist."""
+
+
 class Plan:
     """Hears claims in place of the judge, and says what they will cost.
 
     Parameters
     ----------
     laboratory : Laboratory
-        Gets training runs; those of the pilot are kept, and count when the claim is judged.
+        Gets training runs; those of the pilot are kept, and count when the claim is judged, unless attempts are spent.
     say : callable
         Takes one plain line.
+    attempts : Attempts
+        Counts the attempts at claims.
     """
 
     name = "plan"
 
-    def __init__(self, *, laboratory: Laboratory, say: Callable[[str], None]) -> None:
+    def __init__(self, *, laboratory: Laboratory, say: Callable[[str], None], attempts: Attempts) -> None:
         self._laboratory = laboratory
         self._say = say
+        self._attempts = attempts
         self._rows: list[PlannedClaim] = []
 
     def hear(self, claim: Claim, gate: Gate) -> Judgement:
@@ -57,6 +67,8 @@ class Plan:
         MlopsError
             If an arm cannot run, or a metric of the claim does not exist.
         """
+        if spends(gate.settings):
+            check_fresh(claim, gate.settings)
         sources = {
             arm: arm.source.results()
             if isinstance(arm.source, Recording)
@@ -68,8 +80,30 @@ class Plan:
             self._rows.append(self._over_patients(claim, gate, sources))
             return no_verdict()
         outcomes, trouble = self._pilot(claim, sources, bill)
-        self._rows.append(self._planned(claim, gate, sources, outcomes, bill, trouble))
+        note = None
+        if spends(gate.settings):
+            gate, sources, note = self._next_attempt(claim, gate, sources)
+        row = self._planned(claim, gate, sources, outcomes, bill, trouble)
+        row.note = "; ".join(filter(None, [row.note, note])) or None
+        self._rows.append(row)
         return no_verdict()
+
+    def _next_attempt(self, claim: Claim, gate: Gate, sources: Sources) -> tuple[Gate, Sources, str]:
+        """What the claim would be judged by if it were asked now: the level and the seeds of its attempt."""
+        ready = [source for source in sources.values() if isinstance(source, Prepared)]
+        attempt = self._attempts.of(claim, gate.test, gate.settings, ready)
+        settings = attempt.spent(gate.settings)
+        own: Sources = {
+            arm: on_seeds(claim, settings, source, name=attempt.block)
+            if isinstance(source, Prepared)
+            else source
+            for arm, source in sources.items()
+        }
+        note = (
+            f"attempt {attempt.number}, alpha {settings.alpha:.2g}, on seeds of its own: the pairs of this pilot are seen, so "
+            "they do not count for it"
+        )
+        return replace(gate, settings=settings), own, note
 
     def finish(self) -> None:
         """Nothing is left to do after the last test."""
@@ -83,7 +117,7 @@ class Plan:
         return [msgspec.to_builtins(row) for row in self._rows]
 
     def _pilot(
-        self, claim: Claim, sources: dict[Arm, Prepared | list[RunResult]], bill: Bill
+        self, claim: Claim, sources: Sources, bill: Bill
     ) -> tuple[dict[Arm, list[RunResult]], str | None]:
         """Finished pairs from the store, at least three of them; and why there are no more."""
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
@@ -108,17 +142,13 @@ class Plan:
                 return outcomes, f"a training run failed: {failed[0].failure.message}"
         return outcomes, None
 
-    def _over_patients(
-        self, claim: Claim, gate: Gate, sources: dict[Arm, Prepared | list[RunResult]]
-    ) -> PlannedClaim:
+    def _over_patients(self, claim: Claim, gate: Gate, sources: Sources) -> PlannedClaim:
         """A claim of fixed arms costs a training run each, and no more."""
         row = self._priced(claim, gate, sources, most=1)
         row.note = "fixed arms have one training run each: one look over their patients, and no seeds to plan"
         return row
 
-    def _priced(
-        self, claim: Claim, gate: Gate, sources: dict[Arm, Prepared | list[RunResult]], *, most: int
-    ) -> PlannedClaim:
+    def _priced(self, claim: Claim, gate: Gate, sources: Sources, *, most: int) -> PlannedClaim:
         """What a claim costs at the most."""
         settings = gate.settings
         trained = [source for source in sources.values() if isinstance(source, Prepared)]
@@ -139,7 +169,7 @@ class Plan:
         self,
         claim: Claim,
         gate: Gate,
-        sources: dict[Arm, Prepared | list[RunResult]],
+        sources: Sources,
         outcomes: dict[Arm, list[RunResult]],
         bill: Bill,
         trouble: str | None,

@@ -44,18 +44,23 @@ def start(config: pytest.Config, settings: Settings) -> Session:
         look_again=tree.look_again,
         budget=Budget(seconds=settings.budget_seconds),
     )
+    attempts = Attempts(open_store=lambda: keeping.store, root=config.rootpath)
     deciding = Deciding(
         laboratory=laboratory,
         say=say,
         new_arms=NewArms(laboratory=laboratory, say=say),
         commands=Commands(config),
-        attempts=Attempts(open_store=lambda: keeping.store, root=config.rootpath),
+        attempts=attempts,
         alone=worker is None,
     )
-    return Session(laboratory=laboratory, deciding=deciding, instead=_instead(config, settings, laboratory))
+    return Session(
+        laboratory=laboratory, deciding=deciding, instead=_instead(config, settings, laboratory, attempts)
+    )
 
 
-def _instead(config: pytest.Config, settings: Settings, laboratory: Laboratory) -> Hearer | None:
+def _instead(
+    config: pytest.Config, settings: Settings, laboratory: Laboratory, attempts: Attempts
+) -> Hearer | None:
     """Who hears claims in place of the judge, if this session judges none."""
     say, options = line_writer(config), config.option
     if options.mlops_smoke_only:
@@ -65,7 +70,7 @@ def _instead(config: pytest.Config, settings: Settings, laboratory: Laboratory) 
     if options.mlops_plan:
         from pytest_mlops.session.plan import Plan
 
-        return Plan(laboratory=laboratory, say=say)
+        return Plan(laboratory=laboratory, say=say, attempts=attempts)
     if options.mlops_fill is not None:
         from pytest_mlops.session.fill import Fill
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from pytest_mlops.stats.checks import check_parts, check_seeds
 from pytest_mlops.stats.decision import Decision
 from pytest_mlops.stats.design import Bounds
 from pytest_mlops.stats.judge import REASONS, VERDICTS, Judged, Rule, checked_contrasts, scale_of, stopped
@@ -17,7 +17,8 @@ from pytest_mlops.stats.look import ROUNDING, Look, map_t
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.sequential import SequentialTest
 from pytest_mlops.stats.skewness import skewed, unskewed
-from pytest_mlops.stats.spending import Spending, SpendingFunction
+from pytest_mlops.stats.spending import Spending, SpendingFunction, default_spending
+from pytest_mlops.stats.tables import bounds_for
 
 LEAST_ROUNDS = 2  # a context with one pair has no spread
 LEAST_ROUNDS_GUARDED = 3  # two numbers have no skewness
@@ -40,26 +41,23 @@ class ContextEstimate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BlockedDecision:
-    """A decision over all contexts, and what each of them shows.
+class ByContext:
+    """What each context shows beside the verdict on their mean.
 
     Parameters
     ----------
-    decision : Decision
-        The verdict on the mean over the contexts. ``n`` counts pairs.
     contexts : tuple of ContextEstimate
-        In the order of the contexts; empty before the first look.
+        In the order of the contexts.
     interaction : float or None
-        p-value of the contexts having one and the same mean contrast, at this look; None without a t.
+        p-value of the contexts having one and the same mean contrast; None without a spread.
     """
 
-    decision: Decision
-    contexts: tuple[ContextEstimate, ...] = ()
+    contexts: tuple[ContextEstimate, ...]
     interaction: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockedTest:
+class ContextTest(SequentialTest):
     """A sequential test of the mean contrast over contexts, each of which weighs the same.
 
     Pair ``i`` belongs to context ``i % contexts`` and has a seed of its own; there is a look after every whole round of
@@ -69,8 +67,10 @@ class BlockedTest:
     ----------
     contexts : int
         How many, at least 2.
-    alpha, power, min_seeds, max_seeds
-        As in `SequentialTest`, in pairs; the first look is after at least two rounds.
+    alpha, power : float
+        As in `SequentialTest`.
+    min_seeds, max_seeds : int
+        First and last pair after which there may be a look; the first look is after at least two rounds.
     spending : Spending, optional
         As in `SequentialTest`.
 
@@ -85,8 +85,8 @@ class BlockedTest:
     ``sum(s_c^2) / (C^2 k)``. Differences between contexts are no noise: they are not in it. Contexts may be spread
     differently, so the degrees of freedom are Satterthwaite's, ``(sum s_c^2)^2 / sum(s_c^4 / (k - 1))``; the statistic
     becomes that of ``C k - 1`` degrees of freedom with the same tail, for which the bounds of `SequentialTest` are
-    exact. Simulated level at 0.05: 0.032 to 0.040 with equal spreads, up to 0.060 where one context is
-    spread five times as much as the others, up to 0.067 at fifty times (`benchmarks/error_rates.py`).
+    exact. Simulated level at 0.05: 0.032 to 0.043 with equal spreads, up to 0.061 where one context is
+    spread five times as much as the others, up to 0.067 at fifty times.
 
     The skewness guard needs three rounds: before that it lets nothing PASS.
 
@@ -97,78 +97,74 @@ class BlockedTest:
 
     Examples
     --------
-    >>> test = BlockedTest(contexts=3)
+    >>> test = ContextTest(contexts=3)
     >>> test.looks.tolist()
     [6, 9, 12, 15, 18, 21, 24, 27, 30]
     >>> found = test.decide([0.010, 0.030, 0.050, 0.011, 0.029, 0.051, 0.010, 0.031, 0.050])
-    >>> str(found.decision.verdict), found.decision.n
+    >>> str(found.verdict), found.n
     ('PASS', 6)
     """
 
     contexts: int
-    alpha: float = 0.05
-    power: float = 0.9
-    min_seeds: int = 5
-    max_seeds: int = 30
-    spending: Spending | None = None
-    looks: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.contexts, bool) or not isinstance(self.contexts, int) or self.contexts < 2:
             raise ValueError(f"contexts={self.contexts!r} must be a whole number of at least 2")
+        check_seeds("max_seeds", self.max_seeds, 2, "one seed has no spread")
         if self.max_seeds < LEAST_ROUNDS * self.contexts:
             raise ValueError(
                 f"max_seeds={self.max_seeds}: {self.contexts} contexts need at least {LEAST_ROUNDS * self.contexts} "
                 f"pairs, {LEAST_ROUNDS} in each, because one pair has no spread"
             )
-        object.__setattr__(self, "looks", self.bounds.looks)
+        super().__post_init__()
 
     @property
     def bounds(self) -> Bounds:
         """Everything that the judge needs to know of this design."""
-        return self._design.bounds
+        return self._bounds_at(float(self.alpha))
 
-    @cached_property
-    def _design(self) -> SequentialTest:
-        return self._design_at(self.alpha)
-
-    def _design_at(self, alpha: float) -> SequentialTest:
+    def _bounds_at(self, alpha: float) -> Bounds:
+        last = int(self.max_seeds) // self.contexts * self.contexts
         rounds = max(LEAST_ROUNDS, -(-int(self.min_seeds) // self.contexts))
-        first = min(rounds, self.max_seeds // self.contexts) * self.contexts
-        last = self.max_seeds // self.contexts * self.contexts
-        plain = SequentialTest(
-            alpha=alpha, power=self.power, min_seeds=first, max_seeds=last, spending=self.spending
+        first = min(rounds * self.contexts, last)
+        plain = self.spending or default_spending(first, last)
+        efficacy, futility = (
+            _InRounds(function, self.contexts, last) for function in (plain.efficacy, plain.futility)
         )
-        if first == last:
-            return plain
-        used = plain.used_spending
-        spending = Spending(*(_after_rounds(f, self.contexts, last) for f in (used.efficacy, used.futility)))
-        return SequentialTest(
-            alpha=alpha, power=self.power, min_seeds=first, max_seeds=last, spending=spending
-        )
+        spending = Spending(efficacy, futility) if first < last else plain
+        return bounds_for(alpha, float(self.power), first, last, spending)
 
     def decide(
         self,
         contrasts: ArrayLike,
         *,
+        identical: bool = False,
         resolution: float = 0.0,
         parts: int = 1,
         guard: ArrayLike = False,
         confirm_harm: bool = False,
-    ) -> BlockedDecision:
+    ) -> Decision:
         """Judge one claim by its contrasts so far.
 
         Parameters
         ----------
         contrasts : array_like, shape (n,)
             One number a pair, in seed order, pair ``i`` of context ``i % contexts``; the margin is already taken off.
-        resolution, parts, guard, confirm_harm
+        identical : bool
             As in `SequentialTest.decide`.
+        resolution : float
+            As there.
+        parts : int
+            As there.
+        guard : array_like of bool
+            As there.
+        confirm_harm : bool
+            As there.
 
         Returns
         -------
-        BlockedDecision
-            With the decision UNDECIDED and its reason ``"continue"`` where nothing is decided yet.
+        Decision
+            UNDECIDED with reason ``"continue"`` where nothing is decided yet; ``n`` counts pairs.
 
         Raises
         ------
@@ -179,17 +175,20 @@ class BlockedTest:
         if values.ndim != 1:
             raise ValueError(f"contrasts must have one axis, one number a pair, got shape {values.shape}")
         judged = self.judge(
-            values, resolution=resolution, parts=parts, guard=guard, confirm_harm=confirm_harm
+            values,
+            identical=identical,
+            resolution=resolution,
+            parts=parts,
+            guard=guard,
+            confirm_harm=confirm_harm,
         )
-        decision = self._decision(judged, values)
-        if int(judged.look) < 0:
-            return BlockedDecision(decision=decision)
-        return self._by_context(decision, values, int(judged.look))
+        return self._decision(judged, values)
 
     def judge(
         self,
         contrasts: ArrayLike,
         *,
+        identical: bool = False,
         resolution: ArrayLike = 0.0,
         parts: int = 1,
         guard: ArrayLike = False,
@@ -201,8 +200,16 @@ class BlockedTest:
         ----------
         contrasts : array_like, shape (..., n)
             As in `decide`, along the last axis.
-        resolution, parts, guard, confirm_harm
+        identical : bool
             As in `SequentialTest.judge`.
+        resolution : array_like
+            As there.
+        parts : int
+            As there.
+        guard : array_like of bool
+            As there.
+        confirm_harm : bool
+            As there.
 
         Returns
         -------
@@ -213,7 +220,7 @@ class BlockedTest:
         scale = scale_of(values[..., : self.contexts])
         tiny = np.broadcast_to(np.asarray(resolution, dtype=np.float64) / scale, scale.shape)
         guarded = np.broadcast_to(np.asarray(guard, dtype=bool), values.shape)
-        rule = Rule(confirm_harm=confirm_harm, parts=parts)
+        rule = Rule(identical=identical, confirm_harm=confirm_harm, parts=check_parts(parts))
         scaled = values / scale[..., None]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             looks = self._looks(scaled, tiny, guarded)
@@ -249,9 +256,7 @@ class BlockedTest:
         return mean, look
 
     def _decision(self, judged: Judged, values: Array) -> Decision:
-        p_value, statistic, sd = (
-            float(x) for x in (self._design.p_values(judged), judged.statistic, judged.sd)
-        )
+        p_value, statistic, sd = (float(x) for x in (self.p_values(judged), judged.statistic, judged.sd))
         low, high = self._interval(judged, values)
         return Decision(
             verdict=VERDICTS[int(judged.verdict)],
@@ -288,20 +293,40 @@ class BlockedTest:
         passed = VERDICTS[int(judged.verdict)] == "PASS"  # rounding must not put zero on the other side
         return float(max(lower, 0.0) if passed else lower), float(estimate - above)
 
-    def _by_context(self, decision: Decision, values: Array, look: int) -> BlockedDecision:
-        n = int(self.bounds.looks[look])
-        x = values[:n].reshape(-1, self.contexts)
-        means, within = x.mean(axis=0), Within.of(values[:n], self.contexts)
-        if decision.statistic is None or not within.sd > 0:
+    def by_context(self, contrasts: ArrayLike) -> ByContext:
+        """What each context shows by itself.
+
+        Parameters
+        ----------
+        contrasts : array_like, shape (n,)
+            As in `decide`; those after the last whole round are left out, and two rounds are needed.
+
+        Returns
+        -------
+        ByContext
+            With intervals that hold for all contexts together at any stop (Bonferroni over the contexts, the bound
+            of the look), from one spread for all.
+
+        Examples
+        --------
+        >>> found = ContextTest(contexts=2).by_context([0.1, 0.5, 0.2, 0.4, 0.1, 0.5])
+        >>> [round(one.estimate, 3) for one in found.contexts]
+        [0.133, 0.467]
+        """
+        values = checked_contrasts(contrasts)
+        n = len(values) // self.contexts * self.contexts
+        means = values[:n].reshape(-1, self.contexts).mean(axis=0)
+        within = Within.of(values[:n], self.contexts)
+        spread = float(within.sd)
+        if not spread > ROUNDING * float(np.abs(values[:n]).max()):
             unknown = tuple(ContextEstimate(estimate=float(m), interval=(-np.inf, np.inf)) for m in means)
-            return BlockedDecision(decision=decision, contexts=unknown)
+            return ByContext(contexts=unknown)
         free = self.contexts * (within.pairs - 1)
-        design = self._design_at(self.alpha / self.contexts).bounds
-        bound = dict(zip(design.looks.tolist(), design.efficacy.tolist(), strict=True)).get(n, np.inf)
-        reach = float(map_t(bound, n - 1, free) * within.sd) / np.sqrt(within.pairs)
-        ratio = within.pairs * means.var(ddof=1) / within.sd**2
-        return BlockedDecision(
-            decision=decision,
+        bounds = self._bounds_at(self.alpha / self.contexts)
+        bound = dict(zip(bounds.looks.tolist(), bounds.efficacy.tolist(), strict=True)).get(n, np.inf)
+        reach = float(map_t(bound, n - 1, free)) * spread / np.sqrt(within.pairs)
+        ratio = within.pairs * means.var(ddof=1) / spread**2
+        return ByContext(
             contexts=tuple(
                 ContextEstimate(estimate=float(m), interval=(float(m - reach), float(m + reach)))
                 for m in means
@@ -347,11 +372,14 @@ class Within:
         )
 
 
-def _after_rounds(function: SpendingFunction, contexts: int, last: int) -> SpendingFunction:
-    """The same spending, on a clock that stands still within a round: so there is no look there."""
+@dataclass(frozen=True, slots=True)
+class _InRounds:
+    """A spending on a clock that stands still within a round of contexts: so there is no look there."""
 
-    def spent(fraction: Array) -> Array:
-        n = np.floor(np.rint(np.asarray(fraction) * last) / contexts) * contexts
-        return np.asarray(np.where(n > 0, function(n / last), 0.0))
+    spending: SpendingFunction
+    contexts: int
+    last: int
 
-    return spent
+    def __call__(self, fraction: Array) -> Array:
+        n = np.floor(np.rint(np.asarray(fraction) * self.last) / self.contexts) * self.contexts
+        return np.asarray(np.where(n > 0, self.spending(n / self.last), 0.0))

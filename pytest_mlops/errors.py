@@ -8,6 +8,7 @@
      +- NotBuiltError             a part of the design that a later version brings
      +- ParameterError            a parameter of an arm that cannot be keyed, or that does not exist
      +- DataError                 declared data that is missing, unreadable or was changed by a run
+     +- RefError                  a commit that ``ref=`` means and that is not here
      +- SplitError                a split that cannot be made as asked
      +- MetricError               what a training function returned is not a set of named numbers
      +- RunError                  the training function used ``run``, or seeds, in a way that cannot work
@@ -84,6 +85,12 @@ class DataError(MlopsError):
     """Declared data that is missing, unreadable, or was changed by a training run."""
 
     slug = "data"
+
+
+class RefError(MlopsError):
+    """A commit that ``ref=`` means and that is not here, or whose files cannot be had."""
+
+    slug = "ref"
 
 
 class SplitError(MlopsError):

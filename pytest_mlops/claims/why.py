@@ -181,10 +181,15 @@ def _parameter(name: str, new: Any, value: Any, old: str) -> Iterator[str]:
 def _files(value: Any) -> Iterator[tuple[str, object]]:
     """Paths in a parameter's key, with the hashes of what was there."""
     if _is_path(value):
-        yield value["path"], value["content"]
+        yield _written(value["path"]), value["content"]
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _files(item)
+
+
+def _written(path: Any) -> str:
+    """A path of a key as people write it."""
+    return str(path["below root"] if isinstance(path, dict) else path)
 
 
 def _without_files(value: Any) -> Any:
@@ -201,7 +206,9 @@ def _is_path(value: Any) -> bool:
 
 def _other_value(name: str, value: Any, old: str) -> str:
     if _is_path(value):
-        value = value["path"]
+        value = _written(value["path"])
+    if isinstance(value, dict) and value.keys() == {"below root"}:
+        value = value["below root"]
     if isinstance(value, dict):  # code, an array, a dataclass: its key is for machines
         return f"{name} changed"
     text = " ".join((repr(value) if not isinstance(value, list) else old).split())

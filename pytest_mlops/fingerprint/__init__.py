@@ -11,6 +11,7 @@ from pytest_mlops.fingerprint.content import path_content, path_parts
 from pytest_mlops.fingerprint.keys import content_of, key_of
 from pytest_mlops.fingerprint.packages import versions
 from pytest_mlops.fingerprint.reach import reads_any
+from pytest_mlops.fingerprint.roots import below_root, set_root
 from pytest_mlops.fingerprint.tree import Tree, is_of_the_project, listing, modules
 from pytest_mlops.fingerprint.values import describe
 from pytest_mlops.fingerprint.variables import at_import, looks_secret, of_imports, refuse_secret, trace
@@ -20,6 +21,7 @@ __all__ = [
     "Code",
     "Tree",
     "at_import",
+    "below_root",
     "content_of",
     "describe",
     "fingerprint",
@@ -34,6 +36,7 @@ __all__ = [
     "path_parts",
     "reads_any",
     "refuse_secret",
+    "set_root",
     "shared_state",
     "trace",
     "versions",

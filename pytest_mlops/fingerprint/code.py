@@ -27,6 +27,7 @@ from pytest_mlops.errors import MlopsError, ParameterError
 from pytest_mlops.fingerprint import bytecode, party, syntax
 from pytest_mlops.fingerprint.content import content, path_content
 from pytest_mlops.fingerprint.patched import GONE, patched
+from pytest_mlops.fingerprint.roots import below_root
 from pytest_mlops.fingerprint.slots import Shared, as_imported, is_code
 from pytest_mlops.fingerprint.values import LARGEST_CAPTURE, canonical, is_optimizer, is_torch_module
 
@@ -282,9 +283,9 @@ class _Walk:
             if is_torch_module(value):  # without weights: a loss, an activation
                 self._note(label, [repr(value), content(value, name=label, code=self._reference)])
             elif statement and isinstance(value, Path) and value.is_dir():
-                self._note(
-                    label, str(value)
-                )  # the project's own folder, often: its content changes with every report
+                # The project's own folder, often: its content changes with every report.
+                inside = below_root(str(value))
+                self._note(label, str(value) if inside is None else {"below root": inside})
             else:
                 self._note(label, self._key(value, label))
         except MlopsError:

@@ -13,6 +13,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from pytest_mlops.errors import DataError
+from pytest_mlops.fingerprint.roots import below_root
 
 CodeOf = Callable[[Any, str], str]
 """From a function or class and its name in messages to the text that stands for its code."""
@@ -124,7 +125,7 @@ def _feed(whole: Any, value: Any, name: str, code: CodeOf, above: list[int]) -> 
     kind = type(value)
     whole.update(f"{kind.__module__}.{kind.__qualname__}:".encode())
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | Path):
-        text = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        text = value if isinstance(value, bytes) else _text(value).encode("utf-8", "surrogatepass")
         if isinstance(value, Path) and value.exists():
             text += path_content(value).encode()
         whole.update(f"{len(text)}:".encode() + text)
@@ -147,6 +148,12 @@ def _feed(whole: Any, value: Any, name: str, code: CodeOf, above: list[int]) -> 
         _feed_attributes(whole, value, name, code, above)
     else:
         _feed_object(whole, value, name, code, above)
+
+
+def _text(value: Any) -> str:
+    """A plain value as text; of a path in the project, its place there."""
+    inside = below_root(str(value)) if isinstance(value, str | Path) else None
+    return repr(value) if inside is None else f"below root: {inside!r}"
 
 
 def _feed_attributes(whole: Any, value: Any, name: str, code: CodeOf, above: list[int]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_mlops.errors import ParameterError
 from pytest_mlops.fingerprint.content import CodeOf, array_bytes, array_like, content, path_content
+from pytest_mlops.fingerprint.roots import below_root
 from pytest_mlops.fingerprint.variables import refuse_secret
 
 LARGEST_CAPTURE = 10_000_000
@@ -49,6 +50,9 @@ def canonical(value: Any, *, name: str, code: CodeOf) -> Any:
         return {"enum": [code(type(value), name), value.name]}
     if isinstance(value, str):
         refuse_secret(value, name)
+        inside = below_root(value) if type(value) is str else None
+        if inside is not None:
+            return {"below root": inside}
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, bytes | complex):
@@ -109,7 +113,11 @@ def _canonical_path(path: PurePath, name: str) -> Any:
             f"{name} = {str(path)!r} lies in pytest's temporary folder: it is another path next time, so no run could be "
             'used again. Declare data with arm(...).using(data=...), and write files with run.artifact("name").'
         )
-    return {"path": os.fspath(path), "content": path_content(resolved) if resolved.exists() else None}
+    inside = below_root(os.fspath(path))
+    return {
+        "path": os.fspath(path) if inside is None else {"below root": inside},
+        "content": path_content(resolved) if resolved.exists() else None,
+    }
 
 
 def _refuse_large(value: Any, name: str) -> None:

@@ -56,7 +56,8 @@ def _paths_in(text: str) -> Iterator[tuple[str, str]]:
         value = waiting.pop()
         if isinstance(value, dict) and value.keys() == {"path", "content"}:
             if isinstance(value["content"], str):
-                yield value["path"], value["content"]
+                path = value["path"]
+                yield path["below root"] if isinstance(path, dict) else path, value["content"]
         elif isinstance(value, dict | list):
             waiting += value.values() if isinstance(value, dict) else value
 

@@ -307,6 +307,15 @@ OPTIONS: tuple[Option, ...] = (
         expected='names with numbers, e.g. "auc=0.5, loss=10", where * stands for any rest of a name',
     ),
     Option(
+        name="base",
+        type=str,
+        default="",
+        help="the branch, tag or SHA that ref='base' compares with, by its merge base with HEAD; by default what the pull "
+        "request will be merged into, the commit before the push, or the default branch",
+        check=lambda value: value == value.strip() and "\0" not in value and not value.startswith("-"),
+        expected="a name that git knows, e.g. origin/develop",
+    ),
+    Option(
         name="executor",
         type=str,
         default="auto",
@@ -395,6 +404,7 @@ class Settings:
     attempts: str
     confirm_harm: bool
     on_failure: str
+    base: str
     executor: str
     store: str
     budget: str

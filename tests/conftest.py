@@ -1,5 +1,8 @@
 """Shared by all tests: a project of a user, with results that need no training."""
 
+import json
+import os
+import subprocess
 import textwrap
 
 import pytest
@@ -80,3 +83,75 @@ def gates(pytester, project):
         return pytester.runpytest_inprocess("--mlops", *options)
 
     return run
+
+
+class GitRepository:
+    """A real git repository of a test, with no settings of whoever runs it."""
+
+    def __init__(self, path):
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self("init", "-q", "-b", "main")
+
+    def __call__(self, *words):
+        answer = subprocess.run(
+            [
+                "git",
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@b.c",
+                "-c",
+                "protocol.file.allow=always",
+                *words,
+            ],
+            cwd=self.path,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return answer.stdout.strip()
+
+    def write(self, **files):
+        for name, text in files.items():
+            self.file(f"{name}.py", text)
+
+    def file(self, name, text):
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def commit(self, message="more"):
+        """Commit all files as they are; the SHA."""
+        self("add", "-A")
+        self("commit", "-q", "--allow-empty", "-m", message)
+        return self("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def no_ci(monkeypatch):
+    """No event of the job that runs these tests, and no settings of git of the person who does."""
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "GIT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def repository(tmp_path, no_ci):
+    """A repository without any commit."""
+    del no_ci
+    return GitRepository(tmp_path / "project")
+
+
+@pytest.fixture
+def event(tmp_path, monkeypatch):
+    """Writes the event of a job of GitHub Actions."""
+
+    def write(name, payload):
+        file = tmp_path / "event.json"
+        file.write_text(payload if isinstance(payload, str) else json.dumps(payload), encoding="utf-8")
+        monkeypatch.setenv("GITHUB_EVENT_PATH", str(file))
+        monkeypatch.setenv("GITHUB_EVENT_NAME", name)
+
+    return write

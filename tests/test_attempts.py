@@ -44,7 +44,7 @@ def test_going_back_to_an_earlier_attempt_is_that_attempt(attempt):
     assert "at this claim" not in attempt()
 
 
-def test_attempts_are_counted_since_the_merge_base(attempt, pytester):
+def test_attempts_are_counted_since_the_base_commit(attempt, pytester):
     def git(*words):
         subprocess.run(
             ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
@@ -59,4 +59,4 @@ def test_attempts_are_counted_since_the_merge_base(attempt, pytester):
     git("commit", "-m", "one")
     git("checkout", "-b", "topic")
     assert "at this claim" not in attempt(tweak=1)
-    assert "attempt 2 at this claim since the merge base" in " ".join(attempt(tweak=2).split())
+    assert "attempt 2 at this claim since the base commit" in " ".join(attempt(tweak=2).split())

@@ -1,4 +1,4 @@
-"""Paths in keys as seen from the project's folder: the same project in another folder, or at another commit, has the same keys."""
+"""Paths in keys as seen from the project's folder: the same project elsewhere, or at another commit, has the same keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ def below_root(path: str) -> str | None:
     Examples
     --------
     >>> set_root(Path("/project"))
-    >>> below_root("/project/conf/net.yaml"), below_root("/project"), below_root("/projects"), below_root("conf")
+    >>> (
+    ...     below_root("/project/conf/net.yaml"),
+    ...     below_root("/project"),
+    ...     below_root("/projects"),
+    ...     below_root("conf"),
+    ... )
     ('conf/net.yaml', '.', None, None)
     >>> set_root(None)
     """

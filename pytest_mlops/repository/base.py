@@ -23,8 +23,8 @@ _BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "upstream/HEAD", "ma
 """What a branch is compared with, the first that there is; a pull request of GitHub names its own."""
 
 _FETCH = (
-    "This clone is shallow: it has only the newest commits. Fetch all of them: `fetch-depth: 0` below `with:` of actions/checkout, "
-    "GIT_DEPTH: 0 on GitLab, or git fetch --unshallow."
+    "This clone is shallow: it has only the newest commits. Fetch all of them: `fetch-depth: 0` below `with:` of "
+    "actions/checkout, GIT_DEPTH: 0 on GitLab, or git fetch --unshallow."
 )
 _NAME_IT = "Name what to compare with: --mlops-base=BRANCH, or mlops_base in the configuration."
 
@@ -94,9 +94,12 @@ def event_of(name: str, payload: Any) -> Event | None:
         return None
     pull, group = payload.get("pull_request"), payload.get("merge_group")
     if isinstance(pull, dict):
-        base, head = (pull.get(side) if isinstance(pull.get(side), dict) else {} for side in ("base", "head"))
+        base = pull.get("base")
         return Event(
-            name=name, base=_text(base, "sha"), head=_text(head, "sha"), branch=_text(base, "ref")
+            name=name,
+            base=_text(base, "sha"),
+            head=_text(pull.get("head"), "sha"),
+            branch=_text(base, "ref"),
         )
     if isinstance(group, dict):
         return Event(name=name, base=_text(group, "base_sha"), head=_text(group, "head_sha"))
@@ -134,8 +137,8 @@ def find(git: Git, ref: str, *, given: str = "") -> Commit:
         return base(git, given=given)
     if ref in ("HEAD", "@") and not git.has_changes():
         raise RefError(
-            f"ref={ref!r}: the files are those of the last commit, so that an arm would be compared with itself. Write ref='base', "
-            "or ref='HEAD~1' for the commit before."
+            f"ref={ref!r}: the files are those of the last commit, so that an arm would be compared with itself. Write "
+            "ref='base', or ref='HEAD~1' for the commit before."
         )
     found = _named(git, ref)
     return Commit(sha=found, how=f"{ref}")
@@ -167,7 +170,9 @@ def base(git: Git, *, given: str = "", environment: Mapping[str, str] | None = N
         if known:
             return _merge_base(git, known, f"the commit before this push, {event.before[:10]}")
         if git.is_shallow():
-            raise RefError(f"ref='base' is the commit before this push, {event.before}, and it is not here. {_FETCH}")
+            raise RefError(
+                f"ref='base' is the commit before this push, {event.before}, and it is not here. {_FETCH}"
+            )
     return _of_branch(git)
 
 
@@ -175,7 +180,9 @@ def _of_pull_request(git: Git, event: Event) -> Commit:
     parents = git.parents("HEAD")
     if len(parents) == 2 and parents[1] == event.head:
         if not git.commit(parents[0]):
-            raise RefError(f"ref='base' is {parents[0]}, what the pull request is merged into, and it is not here. {_FETCH}")
+            raise RefError(
+                f"ref='base' is {parents[0]}, what the pull request is merged into, and it is not here. {_FETCH}"
+            )
         return Commit(sha=parents[0], how="what the pull request is merged into")
     if not git.commit(event.base):
         raise RefError(
@@ -189,7 +196,8 @@ def _of_branch(git: Git) -> Commit:
     branch = next((name for name in _BRANCHES if git.commit(name)), None)
     if branch is None:
         raise RefError(
-            f"ref='base': found none of {', '.join(_BRANCHES)}, so there is no telling what this work will be merged into. {_NAME_IT}"
+            f"ref='base': found none of {', '.join(_BRANCHES)}, so there is no telling what this work will "
+            f"be merged into. {_NAME_IT}"
         )
     found = _merge_base(git, branch, branch)
     head = git.commit("HEAD")
@@ -199,7 +207,9 @@ def _of_branch(git: Git) -> Commit:
         return Commit(sha=head, how="HEAD, from which files differ")
     parents = git.parents("HEAD")
     if not parents:
-        raise RefError(f"ref='base': HEAD is the first commit, with none before it to compare with. {_NAME_IT}")
+        raise RefError(
+            f"ref='base': HEAD is the first commit, with none before it to compare with. {_NAME_IT}"
+        )
     if not git.commit(parents[0]):
         raise RefError(f"ref='base' is the commit before HEAD, {parents[0]}, and it is not here. {_FETCH}")
     return Commit(sha=parents[0], how=f"the commit before HEAD, which {branch} has already")

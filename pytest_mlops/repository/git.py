@@ -56,9 +56,7 @@ class Git:
 
     folder: Path
 
-    def ask(
-        self, *words: str, long: bool = False, environment: Mapping[str, str] | None = None
-    ) -> Answer:
+    def ask(self, *words: str, long: bool = False, environment: Mapping[str, str] | None = None) -> Answer:
         """What git says; where it is not installed, or does not answer, a refusal."""
         try:
             answer = subprocess.run(  # noqa: S603  # words of ours; names of users stand behind --end-of-options

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.ports import Store
 from pytest_mlops.claims.recording import Recording
-from pytest_mlops.errors import StoreError
+from pytest_mlops.errors import RefError, StoreError
+from pytest_mlops.repository.base import base
+from pytest_mlops.repository.git import Git
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
-
-_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
-"""What a branch is compared with, the first that there is; a pull request of GitHub names its own."""
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 
@@ -32,14 +28,14 @@ class Attempt:
     number: int
     """From 1 on; those before it were made with other code, parameters, margin or design."""
     base: str
-    """Merge base since which attempts are counted; empty where there is no git."""
+    """Base commit since which attempts are counted; empty where there is none."""
     block: str = ""
     """Name of the block of seeds that is its own: nobody saw a training run of them before it was made."""
 
     @property
     def since(self) -> str:
         """Since when attempts are counted, for a sentence."""
-        return f" since the merge base {self.base[:10]}" if self.base else ""
+        return f" since the base commit {self.base[:10]}" if self.base else ""
 
     def spent(self, settings: Settings) -> Settings:
         """The options with the level of this attempt: over all attempts the levels add up to ``alpha``."""
@@ -72,19 +68,22 @@ class Attempts:
     open_store : callable
         Gives the store that has them.
     root : Path, optional
-        Folder of the project, in whose git the merge base is sought.
+        Folder of the project, in whose git the base commit is sought.
     """
 
     open_store: Callable[[], Store]
     root: Path | None = None
+    _bases: dict[str, str] = field(default_factory=dict)
+    """By the option ``base``."""
 
     def of(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> Attempt:
         """Which attempt this is, or would be."""
-        made = self._made(_name(claim, test))
+        since = self.base(settings)
+        made = self._made(_name(claim, test), since)
         own = _digest(claim, settings, prepared)
         number = made.index(own) + 1 if own in made else len(made) + 1
         # The claim and its base too: what was seen of a question elsewhere must not be asked again.
-        return Attempt(number=number, base=self.base, block=f"{own} {self.base} {_name(claim, test)}")
+        return Attempt(number=number, base=since, block=f"{own} {since} {_name(claim, test)}")
 
     def take(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> Attempt:
         """Note the attempt before it trains, so that nothing of it is seen uncounted, and say which one it is.
@@ -94,10 +93,10 @@ class Attempts:
         StoreError
             If it cannot be noted: an attempt that nobody counts would be tested at the level of another one.
         """
-        name, own = _name(claim, test), _digest(claim, settings, prepared)
-        if own not in self._made(name):
+        name, own, since = _name(claim, test), _digest(claim, settings, prepared), self.base(settings)
+        if own not in self._made(name, since):
             try:
-                self.open_store().add_attempt(name, self.base, own, json.dumps(_design(claim, settings)))
+                self.open_store().add_attempt(name, since, own, json.dumps(_design(claim, settings)))
             except StoreError as error:
                 raise StoreError(
                     f"{claim.statement}: attempts = spend counts attempts in the store, and this one could not be noted, so "
@@ -108,27 +107,30 @@ class Attempts:
     def note(self, claim: Claim, test: str, settings: Settings, prepared: Sequence[Prepared]) -> None:
         """Note that the claim was looked at, so that what comes after it is another attempt."""
         name, own = _name(claim, test), _digest(claim, settings, prepared)
-        if own in self._made(name):
+        since = self.base(settings)
+        if own in self._made(name, since):
             return
         try:
-            self.open_store().add_attempt(name, self.base, own, json.dumps(_design(claim, settings)))
+            self.open_store().add_attempt(name, since, own, json.dumps(_design(claim, settings)))
         except StoreError:  # it cannot be written, and says so when it keeps a run
             return
 
-    @cached_property
-    def base(self) -> str:
-        """The merge base with the branch that this one will be merged into; empty where it cannot be told."""
+    def base(self, settings: Settings) -> str:
+        """The commit that ``ref="base"`` means; empty where it cannot be told."""
+        if settings.base not in self._bases:
+            self._bases[settings.base] = self._sought(settings.base)
+        return self._bases[settings.base]
+
+    def _sought(self, given: str) -> str:
         if self.root is None:
             return ""
-        named = os.environ.get("GITHUB_BASE_REF")
-        for branch in [f"origin/{named}"] * bool(named) + list(_BRANCHES):
-            found = _git(self.root, "merge-base", "HEAD", branch)
-            if found:
-                return found
-        return ""
+        try:
+            return base(Git(self.root), given=given).sha
+        except RefError:  # attempts are counted without it; a claim that needs it says what is wrong
+            return ""
 
-    def _made(self, name: str) -> Sequence[str]:
-        return self.open_store().attempts(name, self.base)
+    def _made(self, name: str, since: str) -> Sequence[str]:
+        return self.open_store().attempts(name, since)
 
 
 def _name(claim: Claim, test: str) -> str:
@@ -154,18 +156,3 @@ def _digest(claim: Claim, settings: Settings, prepared: Sequence[Prepared]) -> s
     arms = sorted(one.key.experiment for one in prepared)
     arms += sorted(arm.identity for arm in claim.arms if isinstance(arm.source, Recording))
     return hashlib.sha256(json.dumps([_design(claim, settings), arms], sort_keys=True).encode()).hexdigest()
-
-
-def _git(root: Path, *words: str) -> str:
-    """What git says; empty where it says no, or is not there."""
-    try:
-        answer = subprocess.run(  # noqa: S603  # words of ours, and a branch behind "origin/"
-            ["git", "-C", str(root), *words],  # noqa: S607  # the user's own git
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mlops.executors.inline import InlineExecutor
-from pytest_mlops.fingerprint import Tree
+from pytest_mlops.fingerprint import Tree, set_root
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.budget import Budget
 from pytest_mlops.session.command import Commands
@@ -22,6 +22,8 @@ from pytest_mlops.settings import Settings, size_of
 def start(config: pytest.Config, settings: Settings) -> Session:
     """The session of this process; it opens and trains nothing before a claim asks for it."""
     say = line_writer(config)
+    set_root(config.rootpath)
+    config.add_cleanup(lambda: set_root(None))
     worker = getattr(config, "workerinput", None)  # of pytest-xdist: all of them are one session
     tree = Tree(config.rootpath)
     keeping = Keeping(

@@ -18,6 +18,7 @@ from pytest_mlops.settings import OPTIONS, Option, Settings, resolve
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_mlops.claims.contexts import Contexts
     from pytest_mlops.session.session import Session
 
 pytest_plugins = ["pytest_mlops.fixtures"]
@@ -29,6 +30,7 @@ _SMOKE = "--mlops-smoke"
 _MOST_FILLED = 100_000
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
+_CONTEXTS: pytest.StashKey[Contexts | None] = pytest.StashKey()
 _PUT_BACK: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 _BEGUN: pytest.StashKey[bool] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
@@ -142,6 +144,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"mlops({words}): a gate, with its own options; it trains models and runs only with --mlops",
     )
+    config.addinivalue_line(
+        "markers",
+        "ablate(**values, every=False): its claims are asked over all combinations of these hyperparameters: their mean, or "
+        "each of them with every=True",
+    )
     if not config.getoption("mlops"):
         return
     try:
@@ -232,6 +239,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         try:
             item.stash[_SETTINGS] = _settings(config, _marker(item))
+            item.stash[_CONTEXTS] = _contexts(item)
         except MlopsError as error:
             if not hasattr(config, "workerinput"):
                 raise pytest.UsageError(f"{item.nodeid}: {error}") from error
@@ -241,7 +249,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_gate(item: pytest.Item) -> bool:
-    return item.get_closest_marker("mlops") is not None or any(_is_ours(item, name) for name in FIXTURES)
+    return any(item.get_closest_marker(name) is not None for name in ("mlops", "ablate")) or any(
+        _is_ours(item, name) for name in FIXTURES
+    )
 
 
 def _is_ours(item: pytest.Item, name: str) -> bool:
@@ -279,6 +289,23 @@ def _marker(item: pytest.Item) -> dict[str, object]:
     return merged
 
 
+def _contexts(item: pytest.Item) -> Contexts | None:
+    """Values of hyperparameters from the closest marker ``ablate``."""
+    mark = item.get_closest_marker("ablate")
+    if mark is None:
+        return None
+    from pytest_mlops.claims.contexts import contexts_of
+
+    if mark.args:
+        raise SettingError(
+            f"@pytest.mark.ablate({mark.args[0]!r}): values are given by name, e.g. ablate(lr=[1e-4, 1e-3])"
+        )
+    return contexts_of(
+        {name: values for name, values in mark.kwargs.items() if name != "every"},
+        every=mark.kwargs.get("every", False),
+    )
+
+
 def _session(item: pytest.Item) -> Session | None:
     return item.config.stash.get(SESSION, None)
 
@@ -297,7 +324,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     settings = item.stash.get(_SETTINGS, None) or _settings(item.config, {})
     if _is_gate(item):
         _mark_begun(item.config, session, settings)
-    session.begin(item.nodeid, settings, is_gate=_is_gate(item))
+    session.begin(item.nodeid, settings, is_gate=_is_gate(item), contexts=item.stash.get(_CONTEXTS, None))
     try:
         return (yield from _watched(session))
     except BaseException as error:

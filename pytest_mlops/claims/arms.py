@@ -120,6 +120,22 @@ class Arm:
                 changed[name] = BY_NAME[name].parse(value, source=f"using({name}=...)")
         return replace(self, uses=replace(self.uses, **changed))
 
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Arm:
+        """A new arm with further parameters of its training function.
+
+        Parameters
+        ----------
+        parameters : mapping of str to value
+            As in ``arm(train, ...)``.
+
+        Raises
+        ------
+        ParameterError
+            If the function has no such parameter.
+        """
+        assert isinstance(self.source, Training)
+        return replace(self, source=_bind(self.source.function, {**self.source.given, **parameters}))
+
     def __getitem__(self, metric: str) -> Expression:
         return metric_of(self, metric)
 

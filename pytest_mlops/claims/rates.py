@@ -75,7 +75,13 @@ def rate_test(claim: Claim, part: Part, test: SequentialTest) -> RateTest | Disc
         If ``max_seeds`` cannot show the claim even if every training run speaks for it: says how many can.
     """
     from pytest_mlops.stats import DiscordantTest, RateTest
+    from pytest_mlops.stats.contexts import ContextTest
 
+    if isinstance(test, ContextTest):
+        raise ClaimError(
+            f"{claim.statement}: no exact test answers a claim about yes/no metrics over several contexts. Ask for it in each: "
+            "ablate(..., every=True), or return a number that says more than yes or no."
+        )
     sign = _sign(claim, part.terms[0])
     try:
         if len(part.terms) == 1:

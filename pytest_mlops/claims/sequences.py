@@ -88,11 +88,18 @@ class Sequences:
             judged = tuple(self._part(part, min(stops), len(parts)) for part in parts)
         return judged
 
+    @property
+    def _over_contexts(self) -> bool:
+        """Whether pairs are of several contexts: then cases are judged as they are, and seeds alone vary."""
+        from pytest_mlops.stats.contexts import ContextTest
+
+        return isinstance(self.test, ContextTest)
+
     def _part(self, part: Part, usable: int, parts: int) -> PartJudgement:
         series = series_of(self.claim, part, self.outcomes, usable)
         if is_rate(self.claim, part, yes_no_of(self.claim, self.outcomes, usable)) and not self.identical:
             return self._rate(part, series, usable, parts)
-        rows = cases_of(self.claim, part, self.outcomes, usable)
+        rows = None if self._over_contexts else cases_of(self.claim, part, self.outcomes, usable)
         decision, interval = self._decided(part, series, rows, parts, identical=self.identical)
         if decision.reason == Reason.IDENTICAL and decision.verdict == Verdict.PASS:
             decision, interval = self._all_identical(part, series, rows, parts, (decision, interval))
@@ -109,7 +116,12 @@ class Sequences:
 
     def _median_unbiased(self, series: Series, decision: Decision) -> float | None:
         """Of a sequence that stopped after its first look: before it there was nothing to choose from."""
-        if len(series.contrasts) != 1 or not decision.decided or decision.n <= int(self.test.looks[0]):
+        if (
+            self._over_contexts
+            or len(series.contrasts) != 1
+            or not decision.decided
+            or decision.n <= int(self.test.looks[0])
+        ):
             return None
         from pytest_mlops.stats.estimation import median_unbiased
 

@@ -13,6 +13,7 @@ from pytest_mlops.reports.wording import (
     UNFINISHED,
     broken_gates,
     chance_line,
+    contexts_line,
     cost_line,
     expected_failures,
     is_bad,
@@ -56,6 +57,7 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
         *(_failed_run(run) for run in report.failed_runs),
         *_messages(report),
         *_parts(report.claims),
+        *_contexts(report.claims),
         *([_cost(report)] if report.session.finished else []),
         *_why(report.claims),
         *_arms(report.arms),
@@ -224,6 +226,26 @@ def _parts(claims: list[Claim]) -> Iterator[str]:
             cells += [_minus(p_text(part.p_value)).replace("<", "&lt;").replace(">", "&gt;")]
             rows.append(_row([*cells, escape.text(part.reason)]))
         yield _folded(f"{escape.html(claim.statement)}: {parts_line(claim.parts)}", "\n".join(rows))
+
+
+def _contexts(claims: list[Claim]) -> Iterator[str]:
+    """The contexts of claims that are judged over their mean."""
+    for claim in claims:
+        if not claim.contexts:
+            continue
+        scale = scale_of(claim)
+        ends = domain(
+            [claim.margin, claim.margin_low, *(v for c in claim.contexts for v in (c.estimate, *c.interval))]
+        )
+        rows = [
+            _row(["Context", "Estimate", "Interval", "n", "Holds"]),
+            _row([":--", "--:", ":--", "--:", ":--"]),
+        ]
+        for one in claim.contexts:
+            cells = [escape.code(one.name), _minus(scale.number(one.estimate))]
+            cells += [_interval(claim, one.estimate, one.interval, scale, ends), str(one.n)]
+            rows.append(_row([*cells, "yes" if one.holds else "**no**"]))
+        yield _folded(escape.html(f"{claim.statement}: {contexts_line(claim)}"), "\n".join(rows))
 
 
 def _cost(report: Report) -> str:

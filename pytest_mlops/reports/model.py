@@ -93,6 +93,20 @@ class Part(msgspec.Struct, kw_only=True):
     reason: str
 
 
+class Context(msgspec.Struct, kw_only=True):
+    """One context (values of hyperparameters) of a claim that is judged over their mean."""
+
+    name: str
+    """``lr=0.001, batch_size=16``."""
+    estimate: float | None
+    interval: tuple[float | None, float | None]
+    """Simultaneous over all contexts, valid at any stop."""
+    n: Count
+    """Pairs of this context."""
+    holds: bool
+    """Whether its estimate lies on the claimed side of the margin; no verdict."""
+
+
 class Claim(msgspec.Struct, kw_only=True):
     """One claim with its verdict and evidence."""
 
@@ -147,6 +161,9 @@ class Claim(msgspec.Struct, kw_only=True):
     """Left minus right without the constant, one a seed, in seed order; None for a failed training run."""
     seeds: list[Count] = []
     parts: list[Part] = []
+    contexts: list[Context] = []
+    interaction: float | None = None
+    """p-value of the estimate being the same in all contexts."""
     remarks: list[str] = []
     """What is worth knowing beside the verdict: warnings, identical runs, pairs beyond the deciding one."""
 

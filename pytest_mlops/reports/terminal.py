@@ -14,6 +14,7 @@ from pytest_mlops.reports.wording import (
     UNFINISHED,
     broken_gates,
     chance_line,
+    contexts_line,
     cost_line,
     expected_failures,
     is_bad,
@@ -140,6 +141,25 @@ def _claim(claim: Claim, width: int, unicode: bool, verbosity: int, expected: bo
         yield from _plain(wrap(printable(reason), width, first=_INDENT + "trained: "))
     if claim.parts:
         yield from _parts(claim, scale, width, unicode, verbosity)
+    yield from _contexts(claim, scale, width, unicode)
+
+
+def _contexts(claim: Claim, scale: Scale, width: int, unicode: bool) -> Iterator[Line]:
+    """A line for each context: its estimate, and whether that holds the claim."""
+    if not claim.contexts:
+        return
+    yield from _plain(wrap(contexts_line(claim), width, first=_INDENT))
+    for one in claim.contexts:
+        numbers = scale.estimate(one.estimate, one.interval, unicode=unicode)
+        held = "holds" if one.holds else "does not hold"
+        yield from _plain(
+            wrap(
+                f"{printable(one.name)}: {numbers}, {held}",
+                width,
+                first=_INDENT + "  ",
+                rest=_INDENT + "    ",
+            )
+        )
 
 
 def _error(claim: Claim, width: int) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from pytest_mlops.reports.figures import Scale, finite
+from pytest_mlops.reports.figures import Scale, finite, p_text
 from pytest_mlops.reports.model import Claim, Gate, Part, Report, Result, Session
 from pytest_mlops.reports.text import age, duration, plural, printable
 
@@ -78,6 +78,13 @@ def parts_line(parts: list[Part]) -> str:
     """How the parts of a wildcard claim came out."""
     counts = Counter[Result](part.verdict for part in parts)
     return f"{plural(len(parts), 'part')}: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
+
+
+def contexts_line(claim: Claim) -> str:
+    """How many contexts hold the claim by their estimate."""
+    held = sum(one.holds for one in claim.contexts)
+    differ = "" if claim.interaction is None else f"; interaction p {p_text(claim.interaction)}"
+    return f"{held} of {len(claim.contexts)} contexts hold it by their estimate{differ}; intervals are simultaneous"
 
 
 def verdicts_line(report: Report) -> str:

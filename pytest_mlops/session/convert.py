@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.contexts import Contexts
 from pytest_mlops.claims.fixed import given
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.claims.sentences import collapse_bound, why_stopped
@@ -18,6 +19,7 @@ from pytest_mlops.claims.sequences import PartJudgement
 from pytest_mlops.errors import without_link
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
+from pytest_mlops.session.context_rows import contexts_remarks, contexts_shown
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
@@ -58,7 +60,7 @@ def gate_record(gate: Gate) -> model.GateRecord:
         ),
         claims=claims,
         arms=_arms(gate.hearings),
-        failed_runs=[run for hearing in gate.hearings for run in _failed_runs(hearing)],
+        failed_runs=[run for hearing in _all(gate.hearings) for run in _failed_runs(hearing)],
         messages=list(_messages(gate)),
         trained=sum(bill.trained for bill in bills),
         reused=sum(bill.reused for bill in bills),
@@ -97,7 +99,7 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         alpha=alpha,
         power=settings.power,
         method=_method(judgement),
-        holds_for=_holds_for(claim, part),
+        holds_for=_holds_for(claim, part, gate.contexts),
         collapse_bound=collapse_bound(judgement.n, alpha)
         if judgement is not None and judgement.passed and claim.varying
         else None,
@@ -106,12 +108,14 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         reused=hearing.bill.reused,
         why=hearing.bill.reasons(),
         seconds=hearing.seconds,
-        arms=[arm_id(arm) for arm in claim.arms],
+        arms=[arm_id(arm) for one in hearing.inside or [hearing] for arm in one.claim.arms],
         sides=_sides(part),
         contrasts=[_number(contrast) for contrast in part.contrasts] if part else [],
         seeds=_seeds(hearing),
         parts=_parts(judgement, most),
-        remarks=[*_remarks(claim, judgement), *hearing.remarks],
+        contexts=(by_context := contexts_shown(hearing, gate.contexts, part))[0],
+        interaction=_number(by_context[1]),
+        remarks=[*_remarks(claim, judgement), *contexts_remarks(*by_context), *hearing.remarks],
     )
 
 
@@ -130,7 +134,10 @@ def _most(hearing: Hearing, settings: Settings) -> int:
     return int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds
 
 
-def _holds_for(claim: Claim, part: PartJudgement | None) -> str:
+def _holds_for(claim: Claim, part: PartJudgement | None, contexts: Contexts | None) -> str:
+    if contexts is not None:
+        which = "each of" if contexts.every else "the mean over"
+        return f"new seeds, on these cases, in {which} these {len(contexts.each)} contexts"
     taken = f", given {given(claim)}" if claim.fixed else ""
     if not claim.varying:
         return f"new patients{taken}"
@@ -199,8 +206,10 @@ def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
 
 def _seeds(hearing: Hearing) -> list[int]:
     """Seeds of all pairs that were begun; recorded results have places. Where all arms are fixed, the seed of the first."""
+    if hearing.inside:
+        return _seeds(hearing.inside[-1])
     pairs = max((len(results) for _, results in hearing.outcomes), default=0)
-    varying = [prepared for prepared in hearing.prepared if prepared.arm in hearing.claim.varying]
+    varying = [prepared for prepared in hearing.prepared if prepared.claimed in hearing.claim.varying]
     ready = varying or ([] if hearing.claim.varying else hearing.prepared)
     return list(ready[0].seeds[:pairs]) if ready else list(range(pairs))
 
@@ -220,8 +229,8 @@ def _number(value: float | None) -> float | None:
 
 def _arms(hearings: list[Hearing]) -> list[model.Arm]:
     found: dict[str, model.Arm] = {}
-    for hearing in hearings:
-        ready = {prepared.arm: prepared for prepared in hearing.prepared}
+    for hearing in _all(hearings):
+        ready = {prepared.claimed: prepared for prepared in hearing.prepared}
         results = dict(hearing.outcomes)
         for arm in hearing.claim.arms:
             name = arm_id(arm)
@@ -246,6 +255,12 @@ def _arm(name: str, arm: Arm, prepared: Prepared | None, results: list[RunResult
         runs=len(results),
         mean_seconds=sum(seconds) / len(seconds) if seconds else None,
     )
+
+
+def _all(hearings: Iterable[Hearing]) -> Iterable[Hearing]:
+    """Hearings, and those inside them in each context."""
+    for hearing in hearings:
+        yield from hearing.inside or [hearing]
 
 
 def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.contexts import Context, Contexts, claim_in
 from pytest_mlops.claims.failures import claims_failure
 from pytest_mlops.claims.fixed import wanting
 from pytest_mlops.claims.judge import Ended, Judgement, judge, nothing_known
@@ -20,7 +21,7 @@ from pytest_mlops.errors import DataError, MlopsError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.progress import claim_line
 from pytest_mlops.reports.text import duration
-from pytest_mlops.session import blocks, convert, costs, spending
+from pytest_mlops.session import blocks, contexts, convert, costs, spending
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.command import Commands
 from pytest_mlops.session.designs import design_of
@@ -38,8 +39,8 @@ _ROOM = 1.1
 _ONLY_FAILED = Returned(names=("failed",), yes_no=frozenset({"failed"}))
 """What is known of every arm before it trains."""
 
-Source = Prepared | list[RunResult]
-"""Where the results of an arm come from: they are trained, or they exist."""
+Source = tuple[Prepared, ...] | list[RunResult]
+"""Where the results of an arm come from: they are trained (contexts in turn), or they exist."""
 
 
 @dataclass(kw_only=True)
@@ -80,9 +81,25 @@ class Deciding:
         claim, settings = hearing.claim, gate.settings
         if spending.spends(settings):
             spending.check_fresh(claim, settings)
+        if gate.contexts is not None:
+            contexts.check(claim, gate.contexts, settings, blocks.how_many(claim, settings))
+            if gate.contexts.every:
+                return self._in_each_context(hearing, gate, gate.contexts)
+        judgement = self._decide(hearing, gate)
+        if (
+            hearing.test is not None
+            and not spending.spends(settings)
+            and judgement.n >= hearing.test.min_seeds
+        ):
+            self._count(hearing, gate)
+        return judgement
+
+    def _decide(self, hearing: Hearing, gate: Gate) -> Judgement:
+        """Judge one claim by one sequence."""
+        claim, settings = hearing.claim, gate.settings
         if not claim.varying:
             return self._over_patients(hearing, gate)
-        hearing.test = design_of(settings, claim)
+        hearing.test = design_of(settings, claim, gate.turns)
         started = time.perf_counter()
         sources = self._sources(hearing, gate)
         ready_in = time.perf_counter() - started
@@ -103,12 +120,28 @@ class Deciding:
         )
         telling.begins(gate.test, ready_in=ready_in)
         judgement = self._pairs(hearing, gate, sources, outcomes, telling)
-        if spending.spends(settings):
-            if any(part.decision.patients is not None for part in judgement.parts):
-                hearing.remarks.append(spending.SAME_PATIENTS)
-        elif judgement.n >= test.min_seeds:
-            self._count(hearing, gate)
+        if spending.spends(settings) and any(part.decision.patients is not None for part in judgement.parts):
+            hearing.remarks.append(spending.SAME_PATIENTS)
         return judgement
+
+    def _in_each_context(self, hearing: Hearing, gate: Gate, asked: Contexts) -> Judgement:
+        """Ask for the claim in one context after the other, until it does not hold in one: all of them must."""
+        alone = replace(gate, contexts=None)
+        found: list[tuple[Context, Judgement]] = []
+        for context in asked.each:
+            one = Hearing(claim=claim_in(hearing.claim, context), bill=hearing.bill)
+            found.append((context, self._decide(one, alone)))
+            hearing.test = one.test
+            hearing.prepared += one.prepared
+            hearing.go_on = one.go_on
+            hearing.remarks += [remark for remark in one.remarks if remark not in hearing.remarks]
+            hearing.warnings += one.warnings
+            hearing.inside.append(one)
+            if not found[-1][1].passed:
+                break
+        if all(judgement.n >= gate.settings.min_seeds for _, judgement in found):
+            self._count(hearing, gate)
+        return contexts.in_each(found, len(asked.each))
 
     def _begin(self, hearing: Hearing, gate: Gate) -> dict[Arm, list[RunResult]]:
         """Refuse what cannot be judged, and try new arms out; the lists that results go into."""
@@ -134,7 +167,7 @@ class Deciding:
         runs = self.laboratory.runs(wanted, hearing.bill, look=partial(_look, claim, None))
         for prepared, run in zip(hearing.prepared, runs, strict=True):
             if run is not None:
-                outcomes[prepared.arm].append(run)
+                outcomes[prepared.claimed].append(run)
         if hearing.bill.refused is not None:
             hearing.go_on = self._go_on_after_budget(gate, self.laboratory.expected(hearing.bill.refused))
             return nothing_known(self._budget_reached(hearing.bill.refused, settings))
@@ -209,7 +242,9 @@ class Deciding:
                 if source[pair].failed and not counts:
                     return
         ready = [
-            source for arm in wanting(hearing.claim, outcomes) if isinstance(source := sources[arm], Prepared)
+            prepared
+            for arm in wanting(hearing.claim, outcomes)
+            if (prepared := _in_turn(sources[arm], pair)) is not None
         ]
         if costs.claims_cost(hearing.claim):
             runs: Sequence[RunResult | None] = costs.next_pair(self.laboratory, ready, pair, hearing.bill)
@@ -220,25 +255,34 @@ class Deciding:
             runs = self.laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
         for prepared, run in zip(ready, runs, strict=True):
             if run is not None:
-                outcomes[prepared.arm].append(run)
+                outcomes[prepared.claimed].append(run)
 
     def _sources(self, hearing: Hearing, gate: Gate) -> dict[Arm, Source]:
         """Where the results of each arm come from; with ``attempts = spend`` on the attempt's seeds, and at its level."""
         claim, settings = hearing.claim, gate.settings
         recorded = {arm: arm.source.results() for arm in claim.arms if isinstance(arm.source, Recording)}
-        ready = [self.laboratory.prepare(arm, settings) for arm in claim.arms if arm.trains]
+        ready = [one for arm in claim.arms if arm.trains for one in self._ready(arm, gate)]
         name = ""
         if spending.spends(settings):
             attempt = self.attempts.of(claim, gate.test, settings, ready)
-            name, hearing.test = attempt.block, design_of(attempt.spent(settings), claim)
+            name, hearing.test = attempt.block, design_of(attempt.spent(settings), claim, gate.turns)
         hearing.prepared = [blocks.on_seeds(claim, settings, prepared, name=name) for prepared in ready]
-        return recorded | {prepared.arm: prepared for prepared in hearing.prepared}
+        trained: dict[Arm, tuple[Prepared, ...]] = {}
+        for prepared in hearing.prepared:
+            trained[prepared.claimed] = (*trained.get(prepared.claimed, ()), prepared)
+        return recorded | trained
+
+    def _ready(self, arm: Arm, gate: Gate) -> Sequence[Prepared]:
+        """An arm that trains, made ready in each context that there is."""
+        if gate.contexts is None:
+            return [self.laboratory.prepare(arm, gate.settings)]
+        return contexts.made_ready(self.laboratory, arm, gate.contexts, gate.settings)
 
     def _take_attempt(self, hearing: Hearing, gate: Gate) -> None:
         """Count the attempt before its first training run; another session may have counted one since it was asked."""
         claim, settings = hearing.claim, gate.settings
         attempt = self.attempts.take(claim, gate.test, settings, hearing.prepared)
-        hearing.test = design_of(attempt.spent(settings), claim)
+        hearing.test = design_of(attempt.spent(settings), claim, gate.turns)
         hearing.remarks.append(attempt.spending_remark(settings))
 
     def _count(self, hearing: Hearing, gate: Gate) -> None:
@@ -272,6 +316,13 @@ class Deciding:
                 f"{claim.statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "
                 "are of the project before and some of the one after. Start pytest again: what still holds is reused."
             )
+
+
+def _in_turn(source: Source, pair: int) -> Prepared | None:
+    """Who trains that pair; None where its results exist."""
+    if isinstance(source, list):
+        return None
+    return source[pair % len(source)]
 
 
 def _look(claim: Claim, test: SequentialTest | None, arm: Arm, run: RunResult) -> None:

@@ -11,8 +11,8 @@ from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest
 
 
-def design_of(settings: Settings, claim: Claim) -> SequentialTest:
-    """The sequential test that a claim is judged by.
+def design_of(settings: Settings, claim: Claim, contexts: int = 1) -> SequentialTest:
+    """The sequential test that a claim is judged by, over the mean of so many contexts.
 
     Raises
     ------
@@ -25,10 +25,16 @@ def design_of(settings: Settings, claim: Claim) -> SequentialTest:
             f"{claim.statement}: using(seeds=...) leaves {most} seeds, but no look comes before min_seeds = "
             f"{settings.min_seeds}. Name more seeds or lower min_seeds."
         )
-    return _design(settings.alpha, settings.power, settings.min_seeds, most)
+    return _design(settings.alpha, settings.power, settings.min_seeds, most, contexts)
 
 
 @lru_cache(maxsize=64)
-def _design(alpha: float, power: float, min_seeds: int, max_seeds: int) -> SequentialTest:
+def _design(alpha: float, power: float, min_seeds: int, max_seeds: int, contexts: int) -> SequentialTest:
     """Boundaries are computed once."""
+    if contexts > 1:
+        from pytest_mlops.stats.contexts import ContextTest
+
+        return ContextTest(
+            contexts=contexts, alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds
+        )
     return SequentialTest(alpha=alpha, power=power, min_seeds=min_seeds, max_seeds=max_seeds)

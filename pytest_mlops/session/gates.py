@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.contexts import Contexts
 from pytest_mlops.claims.guard import Asked
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.records import RunResult
@@ -36,6 +37,8 @@ class Hearing:
     bill: Bill = field(default_factory=Bill)
     seconds: float = 0.0
     prepared: list[Prepared] = field(default_factory=list)
+    inside: list[Hearing] = field(default_factory=list)
+    """Of the claim in each context, where it has to hold in every one."""
     outcomes: list[tuple[str, list[RunResult]]] = field(default_factory=list)
     """Per arm, in the claim's order: its id and results."""
 
@@ -59,12 +62,19 @@ class Gate:
     test: str
     is_gate: bool
     settings: Settings
+    contexts: Contexts | None = None
+    """Where its claims have to survive other hyperparameters."""
     started: float = field(default_factory=time.perf_counter)
     hearings: list[Hearing] = field(default_factory=list)
     guarded: int = 0
     """How many of the claims the guard has looked at."""
     asked_at: set[tuple[str, int]] = field(default_factory=set)
     """Files and lines on which the truth of a claim was asked."""
+
+    @property
+    def turns(self) -> int:
+        """Contexts over whose mean its claims are judged."""
+        return 1 if self.contexts is None else len(self.contexts.each)
 
     def hearing(self, claim: Claim) -> Hearing:
         """The hearing of a claim; opened when the claim is new here (a fixture may have stated it elsewhere)."""

@@ -132,7 +132,8 @@ class Laboratory:
     def missing(self, prepared: Prepared, places: range) -> int:
         """How many runs at these places of the arm's seeds would have to be trained; beyond its last seed there is none."""
         finished = self.keeping.store.seeds(prepared.key)
-        return sum(seed not in finished for seed in prepared.seeds[places.start : places.stop])
+        wanted = range(places.start, min(places.stop, len(prepared.seeds)))
+        return sum(prepared.seeds[place] not in finished for place in wanted if prepared.trains(place))
 
     def has_finished(self, prepared: Prepared) -> bool:
         """Whether the store has any run of the arm, a failed one too."""

@@ -70,7 +70,7 @@ class NewArms:
             if isinstance(found, Trouble):
                 self._judge(prepared, found, hearing, try_out)
             elif found is not None:
-                returned[prepared.arm] = found
+                returned[prepared.claimed] = found
         try:
             doubt = check_names(hearing.claim, returned, test=hearing.test)
         except (MetricError, ClaimError, SettingError) as error:

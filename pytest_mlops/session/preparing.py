@@ -40,6 +40,20 @@ class Prepared:
     details: Details = field(default_factory=Details)
     places: tuple[int, ...] = ()
     """What ``run.index`` is, where that is not the place among the seeds."""
+    stands_for: Arm | None = None
+    """The claim's arm, where this is that arm in one context."""
+    turn: int = 0
+    turns: int = 1
+    """It trains every so manieth pair, from ``turn`` on: contexts take turns."""
+
+    @property
+    def claimed(self) -> Arm:
+        """The arm as the claim has it."""
+        return self.arm if self.stands_for is None else self.stands_for
+
+    def trains(self, pair: int) -> bool:
+        """Whether it is its turn."""
+        return pair % self.turns == self.turn
 
     def key_at(self, index: int) -> RunKey:
         """The key of the run at that place of the block."""

@@ -6,6 +6,7 @@ import time
 
 from pytest_mlops.claims.arms import Arms
 from pytest_mlops.claims.claim import Claim, user_frame
+from pytest_mlops.claims.contexts import Contexts
 from pytest_mlops.claims.guard import accepts_expected_failure, objection
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.errors import ClaimError
@@ -41,9 +42,11 @@ class Session:
 
     # --- gates, for the plugin
 
-    def begin(self, test: str, settings: Settings, *, is_gate: bool) -> None:
+    def begin(
+        self, test: str, settings: Settings, *, is_gate: bool, contexts: Contexts | None = None
+    ) -> None:
         """A test starts: claims belong to it from here on."""
-        self.gate = Gate(test=test, is_gate=is_gate, settings=settings)
+        self.gate = Gate(test=test, is_gate=is_gate, settings=settings, contexts=contexts)
 
     def objection(self, *, final: bool = False, all_claims: bool = False) -> str | None:
         """Why the test, which passed so far, may not be green.

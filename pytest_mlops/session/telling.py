@@ -115,7 +115,7 @@ class Telling:
         expected = [self.laboratory.expected(arm) for arm in self.arms if not arm.arm.is_fixed]
         known = [seconds for seconds in expected if seconds is not None]
         if len(known) == len(expected):
-            self._say_price(self.rest(done), pair=None, took=sum(known))
+            self._say_price(self.rest(done), pair=None, took=sum(known) / self.arms[0].turns)
 
     def _say_price(self, rest: Price, *, pair: int | None, took: float) -> None:
         self._priced = True

@@ -11,6 +11,7 @@
      +- RefError                  a commit that ``ref=`` means and that is not here
      +- SplitError                a split that cannot be made as asked
      +- MetricError               what a training function returned is not a set of named numbers
+     |   +- RecordedError         results that exist, and that cannot be read, paired or trusted as they are
      +- RunError                  the training function used ``run``, or seeds, in a way that cannot work
      +- SettingError              an option with a value that it cannot have
      +- SmokeError                an arm that cannot run, found in a smoke run before anything was paid
@@ -103,6 +104,12 @@ class MetricError(MlopsError):
     """Metrics that are missing, of a wrong type, or not the same in every run."""
 
     slug = "metric"
+
+
+class RecordedError(MetricError):
+    """Results that exist, and that cannot be read, paired or trusted as they are."""
+
+    slug = "recorded"
 
 
 class RunError(MlopsError):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def arm(pytestconfig: pytest.Config) -> Arms:
-    """Make arms: arm(train, lr=3e-3), one variant of the experiment; arm.recorded({...}) for results that exist."""
+    """Make arms: arm(train, lr=3e-3), one variant of the experiment; arm.recorded for results that exist."""
     session = pytestconfig.stash.get(SESSION, None)
     if session is None:
         pytest.skip(HOW_TO_RUN)

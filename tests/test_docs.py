@@ -100,6 +100,22 @@ def test_the_tutorials_recorded_results_decide(tmp_path):
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_the_results_that_exist_are_judged_as_their_page_says(tmp_path):
+    gates = [
+        block for block in blocks(ROOT / "docs" / "existing_results.md", "python") if "def test_" in block
+    ]
+    assert len(gates) == 3
+    rows = [
+        f"{model},{seed},{level + 0.001 * (seed * factor % 7)},true,{level + 0.002 * (seed * 3 % 5)},{seed},{model}"
+        for model, level, factor in (("unet", 0.91, 3), ("attention", 0.93, 2))
+        for seed in range(10)
+    ]
+    header = "model,seed,val_auc,converged,metrics.val_auc,params.seed,params.model"
+    (tmp_path / "runs.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+    (tmp_path / "test_gates.py").write_text("\n\n".join(gates), encoding="utf-8")
+    assert_gates_pass(tmp_path)
+
+
 def test_every_test_that_the_promises_name_exists():
     text = (ROOT / "tests" / "promises" / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\b(test_\w+)(?!\w*\.py)`", text)) - {"test_error_rates"}

@@ -10,6 +10,7 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part, check_metric
 from pytest_mlops.claims.rates import is_rate, yes_no_of
 from pytest_mlops.claims.sentences import seed_of
+from pytest_mlops.claims.terms import Term
 from pytest_mlops.errors import MetricError, RunError
 from pytest_mlops.records import RunResult
 
@@ -107,7 +108,7 @@ def _refuse_cycles(
         if cycle is not None:
             raise RunError(
                 f"{claim.names.get(term.arm.identity, term.arm.label)}[{term.metric!r}] repeats every {cycle} training runs: "
-                f"its {usable} training runs are {cycle}, and would be counted as {usable}.\n  {_FROM_RUN}"
+                f"its {usable} training runs are {cycle}, and would be counted as {usable}.\n  {_once_each(term)}"
             )
 
 
@@ -165,9 +166,18 @@ def _refuse_rates_as_numbers(
         if {outcomes[term.arm][index].metrics[term.metric] for index in range(usable)} == {0.0, 1.0}:
             raise MetricError(
                 f'{claim.statement}: "{term.metric}" is 0 or 1 in every training run, so it is a yes/no metric, and a t-test '
-                f"would call five lucky training runs a proof. Return it as True or False:\n"
-                f'  return {{"{term.metric}": bool(...)}}'
+                f"would call five lucky training runs a proof. {_as_bools(term)}"
             )
+
+
+def _once_each(term: Term) -> str:
+    return _FROM_RUN if term.arm.trains else "Do the same training runs stand there more than once?"
+
+
+def _as_bools(term: Term) -> str:
+    if not term.arm.trains:
+        return "Record it as true or false."
+    return f'Return it as True or False:\n  return {{"{term.metric}": bool(...)}}'
 
 
 def _check_wildcards(

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.env import checked_env, shown, traces
 from pytest_mlops.claims.expressions import Expression, metric_of
-from pytest_mlops.claims.recording import Recording, recording
+from pytest_mlops.claims.recorded import Recorded
+from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.seeds import SEEDS
 from pytest_mlops.errors import ClaimError, DataError, NotBuiltError, ParameterError
 from pytest_mlops.settings import BY_NAME
@@ -147,9 +148,7 @@ class Arm:
     def identity(self) -> str:
         """Text that is equal for equal arms."""
         if isinstance(self.source, Recording):
-            what: Any = {
-                "recorded": {name: [repr(v) for v in values] for name, values in self.source.metrics.items()}
-            }
+            what: Any = self.source.content
         else:
             what = {
                 "code": fingerprint.fingerprint(self.source.function).digest,
@@ -193,7 +192,7 @@ class Arm:
     def label(self) -> str:
         """The arm as people write it: ``train(lr=0.01)``, with what was given and differs from the default."""
         if isinstance(self.source, Recording):
-            return f"recorded({self.source.length} training runs)"
+            return self.source.label
         given = ", ".join(
             f"{name}={fingerprint.describe(value)}" for name, value in self.source.given.items()
         )
@@ -235,6 +234,8 @@ class Arms:
 
     def __init__(self, asking: Asking | None = None) -> None:
         self._asking = asking
+        self.recorded = Recorded(lambda source: Arm(source=source, asking=asking))
+        """Makes arms of results that exist: from lists, or by ``from_csv``, ``from_json``, ``from_parquet``."""
 
     def __call__(self, function: Callable[..., Any], /, *misplaced: Any, **parameters: Any) -> Arm:
         """An arm that trains ``function(run, **parameters)``.
@@ -261,22 +262,6 @@ class Arms:
         parameters_key(training)
         fingerprint.fingerprint(training.function)
         return Arm(source=training, asking=self._asking)
-
-    def recorded(self, metrics: Mapping[str, Iterable[float]], /) -> Arm:
-        """An arm of results that exist, e.g. from a log: one number a metric and training run, in seed order.
-
-        Parameters
-        ----------
-        metrics : mapping of str to sequence of float or bool, shape (n_runs,)
-            The i-th number belongs to the i-th seed of the other arms: state only claims between results that were
-            made with paired seeds, or with independent ones. NaN and infinity count as failed training runs.
-
-        Raises
-        ------
-        MetricError
-            If names, types or lengths do not fit.
-        """
-        return Arm(source=recording(metrics), asking=self._asking)
 
     def __repr__(self) -> str:
         return "<arm: call it with a training function and its parameters>"

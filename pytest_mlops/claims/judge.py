@@ -177,7 +177,7 @@ def _combine(
         shown = max(waiting, key=lambda j: j.decision.n)
         ended = Ended.OPEN if run_out is None else Ended.RUN_OUT
         reason = run_out or "undecided so far"
-        todo = sentences.more_seeds(shown, claim, test) if run_out else None
+        todo = sentences.more_seeds(shown, claim, test, run_out=True) if run_out else None
         return Judgement(
             verdict=Verdict.UNDECIDED,
             ended=ended,

@@ -73,8 +73,11 @@ def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
     return more_seeds(part, claim, test)
 
 
-def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
-    """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs."""
+def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest, *, run_out: bool = False) -> str:
+    """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs.
+
+    Where the training runs have run out, the seeds are told even if ``max_seeds`` would allow so many.
+    """
     if part.advice:
         return part.advice
     import numpy as np
@@ -82,6 +85,8 @@ def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
     differences = np.array(part.contrasts)
     n = len(differences)
     sd = float(differences.std(ddof=1)) if n > 1 else 0.0
+    if run_out and n < test.min_seeds:
+        return f"No claim is decided on fewer than {test.min_seeds} training runs a side, and there are {n}."
     if n < 3 or sd == 0.0:
         return "More training runs are needed to say more."
     most, mean = int(test.looks[-1]), float(differences.mean())
@@ -93,13 +98,15 @@ def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
         direction = 1.0 if claim.sign == ">" else -1.0
         gap = direction * (mean - claim.margin)
         words = f"a margin of about {mean - direction * reach:.2g}"
-    rest = ". What is chosen now has to be judged on fresh seeds (--mlops-seed=1)."
+    fresh = "seeds (--mlops-seed=1)" if any(arm.trains for arm in claim.arms) else "training runs"
+    rest = f". What is chosen now has to be judged on fresh {fresh}."
     texts = [] if claim.is_ratio else [f"{most} seeds can show {words} (with power {test.power:g})"]
     if gap > 0:
         needed = math.ceil(most * (test.detectable_effect * sd / gap) ** 2)
-        if needed > most:
-            what = "ratio" if claim.is_ratio else "margin"
-            texts.append(f"this {what} needs about {needed} seeds{_raised(needed)}")
+        what = "ratio" if claim.is_ratio else "margin"
+        if needed > most or run_out:
+            needed = max(needed, n + 1)
+            texts.append(f"this {what} needs about {needed} seeds{_raised(needed) if needed > most else ''}")
     if not texts:
         return "If the estimate is right, no number of seeds will show it." + rest[1:]
     return f"If the estimate is right, {', and '.join(texts)}{rest}"

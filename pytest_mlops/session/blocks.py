@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.pairing import Recorded, recorded_results
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
@@ -43,6 +44,12 @@ def on_seeds(claim: Claim, settings: Settings, prepared: Prepared, *, name: str 
     kept = [(seed, place) for place, seed in enumerate(whole) if seed not in given]
     kept = kept if claim.seeds else kept[: settings.max_seeds]
     return replace(prepared, seeds=tuple(seed for seed, _ in kept), places=tuple(place for _, place in kept))
+
+
+def recorded_beside(claim: Claim, prepared: Sequence[Prepared]) -> Recorded:
+    """The claim's recorded results in pairs with its arms that train, or with each other where none does."""
+    trained = next((one.seeds for one in prepared if not one.arm.is_fixed), None)
+    return recorded_results(claim, trained)
 
 
 def how_many(claim: Claim, settings: Settings) -> int:

@@ -205,13 +205,15 @@ def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
 
 
 def _seeds(hearing: Hearing) -> list[int]:
-    """Seeds of all pairs that were begun; recorded results have places. Where all arms are fixed, the seed of the first."""
+    """Seeds of all pairs that were begun; results without seeds have places. Where all arms are fixed, the seed of the first."""
     if hearing.inside:
         return _seeds(hearing.inside[-1])
-    pairs = max((len(results) for _, results in hearing.outcomes), default=0)
+    longest = max((results for _, results in hearing.outcomes), key=len, default=[])
     varying = [prepared for prepared in hearing.prepared if prepared.claimed in hearing.claim.varying]
     ready = varying or ([] if hearing.claim.varying else hearing.prepared)
-    return list(ready[0].seeds[:pairs]) if ready else list(range(pairs))
+    if ready:
+        return list(ready[0].seeds[: len(longest)])
+    return [place if result.seed is None else result.seed for place, result in enumerate(longest)]
 
 
 def _interval(part: PartJudgement | None) -> tuple[float | None, float | None]:

@@ -16,7 +16,6 @@ from pytest_mlops.claims.fixed import wanting
 from pytest_mlops.claims.judge import Ended, Judgement, judge, nothing_known
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.claims.one_look import judge_over_patients, refuse_seeds_alone
-from pytest_mlops.claims.recording import Recording
 from pytest_mlops.errors import DataError, MlopsError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.progress import claim_line
@@ -260,17 +259,18 @@ class Deciding:
     def _sources(self, hearing: Hearing, gate: Gate) -> dict[Arm, Source]:
         """Where the results of each arm come from; with ``attempts = spend`` on the attempt's seeds, and at its level."""
         claim, settings = hearing.claim, gate.settings
-        recorded = {arm: arm.source.results() for arm in claim.arms if isinstance(arm.source, Recording)}
         ready = [one for arm in claim.arms if arm.trains for one in self._ready(arm, gate)]
         name = ""
         if spending.spends(settings):
             attempt = self.attempts.of(claim, gate.test, settings, ready)
             name, hearing.test = attempt.block, design_of(attempt.spent(settings), claim, gate.turns)
         hearing.prepared = [blocks.on_seeds(claim, settings, prepared, name=name) for prepared in ready]
+        recorded = blocks.recorded_beside(claim, hearing.prepared)
+        hearing.remarks += recorded.remarks
         trained: dict[Arm, tuple[Prepared, ...]] = {}
         for prepared in hearing.prepared:
             trained[prepared.claimed] = (*trained.get(prepared.claimed, ()), prepared)
-        return recorded | trained
+        return {**recorded.results, **trained}
 
     def _ready(self, arm: Arm, gate: Gate) -> Sequence[Prepared]:
         """An arm that trains, made ready in each context that there is."""

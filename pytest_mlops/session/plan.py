@@ -15,12 +15,11 @@ from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.fixed import pairs_known, spread, wanting
 from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.rates import is_rate, yes_no_of
-from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.plans import PlannedClaim, Range, Truth, plan_lines
 from pytest_mlops.session.attempts import Attempts
-from pytest_mlops.session.blocks import on_seeds
+from pytest_mlops.session.blocks import on_seeds, recorded_beside
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
@@ -69,12 +68,9 @@ class Plan:
         """
         if spends(gate.settings):
             check_fresh(claim, gate.settings)
-        sources = {
-            arm: arm.source.results()
-            if isinstance(arm.source, Recording)
-            else on_seeds(claim, gate.settings, self._laboratory.prepare(arm, gate.settings))
-            for arm in claim.arms
-        }
+        ready = [self._laboratory.prepare(arm, gate.settings) for arm in claim.arms if arm.trains]
+        prepared = [on_seeds(claim, gate.settings, one) for one in ready]
+        sources: Sources = {**recorded_beside(claim, prepared).results, **{one.arm: one for one in prepared}}
         bill = Bill()
         if not claim.varying:
             self._rows.append(self._over_patients(claim, gate, sources))

@@ -96,7 +96,7 @@ def test_few(arm):
     base, few = report["claims"]
     assert (base["verdict"], few["verdict"]) == ("UNDECIDED", "UNDECIDED")
     assert base["reason"] == "the recorded results end after 10 training runs"
-    needed = re.search(r"this margin needs about (\d+) seeds\. What", base["remedy"])
+    needed = re.search(r"this bar needs about (\d+) seeds\. What", base["remedy"])
     assert 10 < int(needed[1]) <= 30
     assert "--mlops-seed" not in base["remedy"]
     assert few["remedy"] == "No claim is decided on fewer than 5 training runs a side, and there are 3."

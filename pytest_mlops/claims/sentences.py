@@ -90,26 +90,37 @@ def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest, *, run_o
     if n < 3 or sd == 0.0:
         return "More training runs are needed to say more."
     most, mean = int(test.looks[-1]), float(differences.mean())
+    what = "bar" if claim.has_bar and claim.tolerance is None else "ratio" if claim.is_ratio else "margin"
     reach = test.detectable_effect * sd
     if claim.tolerance is not None:
         gap = part.limits[1] - claim.margin - abs(mean - claim.margin)
-        words = f"a margin of about {abs(mean - claim.margin) + reach:.2g} either side"
+        words = f"a margin of about {_near(abs(mean - claim.margin) + reach, reach)} either side"
     else:
         direction = 1.0 if claim.sign == ">" else -1.0
         gap = direction * (mean - claim.margin)
-        words = f"a margin of about {mean - direction * reach:.2g}"
+        words = f"a {what} of about {_near(mean - direction * reach, reach)}"
     fresh = "seeds (--mlops-seed=1)" if any(arm.trains for arm in claim.arms) else "training runs"
     rest = f". What is chosen now has to be judged on fresh {fresh}."
     texts = [] if claim.is_ratio else [f"{most} seeds can show {words} (with power {test.power:g})"]
     if gap > 0:
         needed = math.ceil(most * (test.detectable_effect * sd / gap) ** 2)
-        what = "ratio" if claim.is_ratio else "margin"
         if needed > most or run_out:
             needed = max(needed, n + 1)
             texts.append(f"this {what} needs about {needed} seeds{_raised(needed) if needed > most else ''}")
     if not texts:
         return "If the estimate is right, no number of seeds will show it." + rest[1:]
     return f"If the estimate is right, {', and '.join(texts)}{rest}"
+
+
+def _near(value: float, room: float) -> str:
+    """A number to two digits of the room that it has: a bar of 3.28 with room for 0.002 is not 3.3.
+
+    Examples
+    --------
+    >>> _near(3.27967, 0.0021), _near(0.0123, 0.02), _near(123.4, 56.7)
+    ('3.2797', '0.012', '123')
+    """
+    return f"{value:.{max(0, 1 - math.floor(math.log10(room)))}f}"
 
 
 def _raised(seeds: int) -> str:

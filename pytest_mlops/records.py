@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,11 +45,29 @@ class RunKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CommandLine:
+    """A program that trains, as the words of its command line; no shell sees them."""
+
+    words: tuple[str, ...]
+    """With placeholders: ``{lr}``, ``{seed}``, ``{out}``."""
+    metrics: str | Mapping[str, str]
+    """Where the metrics are: the path of a file, with placeholders; or by name a regular expression on lines of the output."""
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables beyond those that are handed on."""
+    timeout: float | None = None
+    """Seconds after which the run has failed."""
+    changed: Callable[[], Sequence[str]] = tuple
+    """Files of its code that are not as its key has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """One training run to do: what an executor takes."""
 
     key: RunKey
-    function: Callable[..., Any]
+    function: Callable[..., Any] | CommandLine
+    """What trains."""
     given: Mapping[str, Any]
     """Parameters that the user gave; the function binds its own defaults."""
     index: int

@@ -61,6 +61,15 @@ def test_python_in_a_page_parses_and_links_lead_somewhere(page):
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_the_page_on_commands_runs(tmp_path):
+    script, gates, *_ = blocks(ROOT / "docs" / "commands.md", "python")
+    (tmp_path / "train.py").write_text(script, encoding="utf-8")
+    (tmp_path / "test_gates.py").write_text(gates, encoding="utf-8")
+    (tmp_path / ".gitignore").write_text("__pycache__/\n")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert_gates_pass(tmp_path)
+
+
 def test_the_tutorial_runs(tmp_path):
     training, gates, *_ = blocks(ROOT / "docs" / "tutorial.md", "python")
     (tmp_path / "train.py").write_text(training, encoding="utf-8")

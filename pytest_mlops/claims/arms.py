@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlops import fingerprint
+from pytest_mlops.claims.commands import Command, command
 from pytest_mlops.claims.env import checked_env, shown, traces
 from pytest_mlops.claims.expressions import Expression, metric_of
 from pytest_mlops.claims.recorded import Recorded
 from pytest_mlops.claims.recording import Recording
-from pytest_mlops.claims.seeds import SEEDS
-from pytest_mlops.errors import ClaimError, DataError, NotBuiltError, ParameterError
+from pytest_mlops.claims.using import check_use, checked_data, checked_seeds, checked_timeout, exact_time
+from pytest_mlops.errors import ClaimError, NotBuiltError, ParameterError
 from pytest_mlops.settings import BY_NAME
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Using:
     device: str | None = None
     amp: str | None = None
     env: Mapping[str, str] | None = None
+    timeout: float | None = None
+    """Seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,7 +70,7 @@ class Arm:
     Two arms are equal when their functions' code, all parameters (given or default) and what they use are equal.
     """
 
-    source: Training | Recording
+    source: Training | Command | Recording
     uses: Using = Using()
     asking: Asking | None = field(default=None, repr=False)
     """None for an arm that was made outside a pytest session: its claims can be stated and read, not asked."""
@@ -80,6 +83,7 @@ class Arm:
         device: str | None = None,
         amp: str | None = None,
         env: Mapping[str, str] | None = None,
+        timeout: str | None = None,
         **later: Any,
     ) -> Arm:
         """A new arm that differs in what it uses.
@@ -96,6 +100,8 @@ class Arm:
             As the options ``device`` and ``amp``, for this arm.
         env : dict of str to str
             Environment variables that are set while it trains, in workers of loaders and child processes too.
+        timeout : str
+            Of a command: ``"5h"``. What takes longer is ended, and is a failed training run.
 
         Raises
         ------
@@ -104,18 +110,22 @@ class Arm:
         """
         if later:
             raise NotBuiltError(
-                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp= and env=. Parameters of the "
+                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp=, env= and timeout=. "
+                "Parameters of the "
                 "training function itself go into arm(train, ...)."
             )
         if isinstance(self.source, Recording):
             raise ParameterError("A recorded arm is not trained, so it uses nothing: drop .using(...).")
+        check_use(isinstance(self.source, Command), data=data, amp=amp, timeout=timeout)
         changed: dict[str, Any] = {}
         if data is not None:
-            changed["data"] = _checked_data(data)
+            changed["data"] = checked_data(data)
         if seeds is not None:
-            changed["seeds"] = _checked_seeds(seeds)
+            changed["seeds"] = checked_seeds(seeds)
         if env is not None:
-            changed["env"] = checked_env(env)
+            changed["env"] = checked_env(env, at_start=isinstance(self.source, Command))
+        if timeout is not None:
+            changed["timeout"] = checked_timeout(timeout)
         for name, value in (("device", device), ("amp", amp)):
             if value is not None:
                 changed[name] = BY_NAME[name].parse(value, source=f"using({name}=...)")
@@ -149,6 +159,8 @@ class Arm:
         """Text that is equal for equal arms."""
         if isinstance(self.source, Recording):
             what: Any = self.source.content
+        elif isinstance(self.source, Command):
+            what = {"command": self.source.key(), "code": self.source.code}
         else:
             what = {
                 "code": fingerprint.fingerprint(self.source.function).digest,
@@ -158,6 +170,7 @@ class Arm:
         uses = [repr(data) if not callable(data) else fingerprint.fingerprint(data).digest]
         uses += [repr(self.uses.seeds), repr(self.uses.device), repr(self.uses.amp)]
         uses += [repr(traces(self.uses.env))] if self.uses.env else []
+        uses += [repr(self.uses.timeout)] if self.uses.timeout else []
         return json.dumps([what, uses], sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
@@ -174,7 +187,7 @@ class Arm:
     @property
     def trains(self) -> bool:
         """Whether its runs are trained; False for recorded results."""
-        return isinstance(self.source, Training)
+        return not isinstance(self.source, Recording)
 
     @property
     def is_fixed(self) -> bool:
@@ -186,6 +199,8 @@ class Arm:
         """Name of the training function, ``recorded`` for results that exist."""
         if isinstance(self.source, Recording):
             return "recorded"
+        if isinstance(self.source, Command):
+            return self.source.name
         return fingerprint.describe(self.source.function)
 
     @property
@@ -193,13 +208,18 @@ class Arm:
         """The arm as people write it: ``train(lr=0.01)``, with what was given and differs from the default."""
         if isinstance(self.source, Recording):
             return self.source.label
-        given = ", ".join(
-            f"{name}={fingerprint.describe(value)}" for name, value in self.source.given.items()
-        )
         uses = {name: getattr(self.uses, name) for name in ("data", "seeds", "device", "amp")}
         words = [f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None]
-        using = ", ".join([*words, *([f"env={shown(self.uses.env)}"] if self.uses.env else [])])
-        return f"{self.function_name}({given})" + (f".using({using})" if using else "")
+        words += [f"env={shown(self.uses.env)}"] if self.uses.env else []
+        words += [f"timeout='{exact_time(self.uses.timeout)}'"] if self.uses.timeout else []
+        return self._called + (f".using({', '.join(words)})" if words else "")
+
+    @property
+    def _called(self) -> str:
+        if not isinstance(self.source, Training):
+            return self.source.label
+        given = [f"{name}={fingerprint.describe(value)}" for name, value in self.source.given.items()]
+        return f"{self.function_name}({', '.join(given)})"
 
     def __repr__(self) -> str:
         return self.label
@@ -262,6 +282,51 @@ class Arms:
         parameters_key(training)
         fingerprint.fingerprint(training.function)
         return Arm(source=training, asking=self._asking)
+
+    def command(
+        self,
+        words: str | Iterable[str],
+        /,
+        *,
+        metrics: str | Mapping[str, str],
+        cwd: str | Path = ".",
+        code: str | Iterable[str] | None = None,
+        **parameters: Any,
+    ) -> Arm:
+        """An arm that is trained by a program, unchanged: a script, ``torchrun``, a shell script.
+
+        Parameters
+        ----------
+        words : str or sequence of str
+            The command line. Placeholders are filled into its words, each word on its own and without a shell: your parameters,
+            and of ours ``{seed}``, ``{index}``, ``{out}`` (a folder of the run; what lies in it is kept), ``{scratch}`` (one
+            that outlives a kill), ``{data}`` (the declared path) and ``{device}``. ``python`` is the one that runs pytest.
+        metrics : str or mapping of str to str
+            The file with the metrics, in ``{out}``: JSON or YAML, nested names joined by slashes, or the last row of a CSV.
+            Or by name a regular expression with one group, on lines that it prints; the last match counts.
+        cwd : path
+            Where it runs, below pytest's root folder.
+        code : sequence of str
+            The files that it depends on, as paths and patterns below that folder. By default all that git tracks, and all that
+            it neither tracks nor ignores.
+        **parameters
+            Values of your placeholders: text, numbers, paths.
+
+        Raises
+        ------
+        ParameterError
+            If placeholders and parameters do not match, or the metrics cannot be meant.
+
+        Examples
+        --------
+        >>> arm = Arms()
+        >>> arm.command(
+        ...     "python train.py --lr {lr} --seed {seed} --out {out}", metrics="{out}/metrics.json", lr=0.1
+        ... )
+        python train.py --lr 0.1 --seed {seed} --out {out}
+        """
+        source = command(words, metrics=metrics, cwd=cwd, code=code, parameters=_copied(parameters))
+        return Arm(source=source, asking=self._asking)
 
     def __repr__(self) -> str:
         return "<arm: call it with a training function and its parameters>"
@@ -326,52 +391,3 @@ def _check_names(function: str, signature: inspect.Signature, parameters: Mappin
             word = BY_NAME.get(name) or (name if name == "data" or name == "seeds" else None)
             hint += f" For our own word write arm({function}).using({name}=...)." if word else ""
             raise ParameterError(f"{function}{signature} has no parameter {name!r}.{hint}")
-
-
-def _checked_data(data: Any) -> Any:
-    if isinstance(data, str | Path):
-        if isinstance(data, str) and "://" in data:
-            raise NotBuiltError(
-                f"using(data={data!r}): URLs are not built yet. Give a path, or a module-level load()."
-            )
-        if not str(data).strip() or "\0" in str(data):
-            raise DataError(
-                f"using(data={data!r}): no path; an empty one would be the whole working directory."
-            )
-        return Path(data)
-    if isinstance(data, list | tuple):
-        return type(data)(_checked_data(item) for item in data)
-    if isinstance(data, dict):
-        return {key: _checked_data(item) for key, item in data.items()}
-    if callable(data):
-        name = getattr(data, "__qualname__", "<")
-        if "<" in name or "." in name:
-            raise DataError(
-                f"using(data={fingerprint.describe(data)}): a loader has to be a function at a module's top level, so that every "
-                "process can import it. Move it there; give it no parameters, or use several loaders."
-            )
-        return data
-    raise DataError(
-        f"using(data={fingerprint.describe(data)}): expected a path, paths, or a module-level function that loads, got "
-        f"{type(data).__name__}.\n  Write: def load(): return X, y   and   arm(train).using(data=load); "
-        "the function reads run.data"
-    )
-
-
-def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
-    try:
-        values = tuple(seeds)
-    except TypeError:
-        raise ParameterError(
-            f"using(seeds={seeds!r}): expected a list of whole numbers, e.g. seeds=[0, 1, 2]."
-        ) from None
-    for value in values:
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < SEEDS:
-            raise ParameterError(
-                f"using(seeds=...): {value!r} is no seed; seeds are whole numbers from 0 to {SEEDS - 1}."
-            )
-    if not values or len(set(values)) != len(values):
-        raise ParameterError(
-            f"using(seeds={list(values)}): expected at least one seed, and each only once: a repeated seed is no new run."
-        )
-    return values

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.errors import ParameterError
 
-_REFUSED = (
+_READ_ONCE = (
     (r"PYTHON.*", "Python reads it when it starts, which it did long ago: set it before pytest starts"),
     (
         r"(CUDA|HIP|ROCR|NVIDIA)_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|CUDA_LAUNCH_BLOCKING",
@@ -24,20 +24,26 @@ _REFUSED = (
         r"LD_.*|DYLD_.*|MALLOC_.*|GLIBC_TUNABLES",
         "the system reads it when a program starts: set it before pytest starts",
     ),
+)
+"""Names that would be in the key without having an effect on a training function, and why."""
+
+_ALWAYS_OURS = (
     (r"(OMP|OPENBLAS|MKL|NUMEXPR)_NUM_THREADS", "it is set for every training run: use the option threads"),
     (r"CUBLAS_WORKSPACE_CONFIG", "it is set for deterministic training runs: use the option deterministic"),
     (r"PYTEST_.*|MLOPS_.*", "it is pytest's or ours: use the options"),
 )
-"""Names that would be in the key without having an effect, and why."""
+"""Names that have no effect on any arm, and why."""
 
 
-def checked_env(env: Any) -> dict[str, str]:
+def checked_env(env: Any, *, at_start: bool = False) -> dict[str, str]:
     """Environment variables for a training run, sorted by name.
 
     Parameters
     ----------
     env : mapping of str to str
         Names and values.
+    at_start : bool
+        Whether they are there when the program starts, so that what reads them once reads them too.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def checked_env(env: Any) -> dict[str, str]:
             '  Write: .using(env={"OMP_WAIT_POLICY": "passive"})'
         )
     for name, value in env.items():
-        _check_name(name)
+        _check_name(name, _ALWAYS_OURS if at_start else (*_READ_ONCE, *_ALWAYS_OURS))
         if not isinstance(value, str) or "\0" in value:
             raise ParameterError(
                 f"using(env={{{name!r}: ...}}): a value is text without null characters, and this one is of type "
@@ -92,7 +98,7 @@ def shown(env: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{name}: #{trace[:4]}" for name, trace in traces(env).items()) + "}"
 
 
-def _check_name(name: Any) -> None:
+def _check_name(name: Any, refused: Sequence[tuple[str, str]]) -> None:
     if not isinstance(name, str) or not name or not name.isprintable() or "=" in name:
         raise ParameterError(
             f"using(env=...): {name!r:.60} is no name of an environment variable; expected text without '=', e.g. "
@@ -103,6 +109,6 @@ def _check_name(name: Any) -> None:
             f"using(env={{{name!r}: ...}}): the name looks like a secret's, which belongs neither into a test nor into a key. "
             f"Set it before pytest starts, and read os.environ[{name!r}] inside the training function."
         )
-    for pattern, reason in _REFUSED:
+    for pattern, reason in refused:
         if re.fullmatch(pattern, name):
             raise ParameterError(f"using(env={{{name!r}: ...}}) would have no effect: {reason}.")

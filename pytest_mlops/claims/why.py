@@ -46,7 +46,7 @@ def why(key: RunKey, details: Details, kin: Sequence[tuple[RunKey, Details]], *,
     ('first run of this function', 'lr was 0.01')
     """
     if not kin:
-        return "first run of this function"
+        return f"first run of this {'command' if key.function.startswith('command:') else 'function'}"
     # The arm's own past says more than that of its sibling, however near the two are.
     own = [relative for relative in kin if relative[0].parameters == key.parameters]
     found = min((list(_differences(key, details, *relative)) for relative in own or kin), key=len)
@@ -138,9 +138,11 @@ def _code_name(name: str, among: Mapping[str, str]) -> str:
     ...     _code_name("test_a:train", {}),
     ... )
     ('pkg/net.py', 'pkg/__init__.py', 'train')
-    >>> _code_name("conf/net.yaml (pkg.net:CONF)", {})
-    'conf/net.yaml (CONF)'
+    >>> _code_name("conf/net.yaml (pkg.net:CONF)", {}), _code_name("./train.py", {})
+    ('conf/net.yaml (CONF)', 'train.py')
     """
+    if name.startswith("./"):  # a file of a command
+        return name[2:]
     if name.endswith(")"):
         file, _, constant = name.rpartition(" (")
         return f"{file} ({_code_name(constant[:-1], among)})"

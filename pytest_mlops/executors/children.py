@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_mlops.claims.ports import Lost
+from pytest_mlops.claims.using import exact_time
 from pytest_mlops.errors import RunError
 from pytest_mlops.executors.processes import FROM_OUTSIDE, Ended, Process
 from pytest_mlops.executors.surroundings import handed_on
 from pytest_mlops.records import Failure, RunKey, RunResult
 from pytest_mlops.training.isolation import pools
 from pytest_mlops.training.orders import Order, read_result, write_order
-
-_TAIL = 20
-"""Last lines of the output in a failure."""
 
 
 def train_in_child(
@@ -80,7 +78,7 @@ def without_result(key: RunKey, ended: Ended, *, timeout: float | None) -> RunRe
 
 
 def failed(key: RunKey, *, kind: str, message: str, ended: Ended) -> RunResult:
-    """A training failure, with the last lines of the program's output.
+    """A training failure, with the program's output.
 
     Parameters
     ----------
@@ -91,20 +89,22 @@ def failed(key: RunKey, *, kind: str, message: str, ended: Ended) -> RunResult:
     ended : Ended
         How the program ended.
     """
-    lines = [line for line in ended.output.splitlines() if line.strip()]
     return RunResult(
         key=key.digest,
         seed=key.seed,
         metrics={"seconds": ended.seconds, "failed": 1.0},
         yes_no=frozenset({"failed"}),
-        failure=Failure(kind=kind, message=message, traceback="\n".join(lines[-_TAIL:])),
+        failure=Failure(kind=kind, message=message),  # reports show the last lines of the output below it
         output=ended.output,
     )
 
 
 def _why(ended: Ended, timeout: float | None) -> tuple[str, str]:
     if ended.timed_out:
-        return "time-out", f"it did not end within {timeout:g} s, and was ended with all that it had started"
+        return (
+            "time-out",
+            f"it did not end within {exact_time(timeout or 0.0)}, and was ended with all that it had started",
+        )
     if ended.signal:
         hint = " (often the system's, when memory runs out)" if ended.signal == "SIGKILL" else ""
         return "exit", f"{ended.signal} killed it{hint}"

@@ -1,4 +1,4 @@
-"""The inline executor: trains in this process, one run after the other, in the order of submission."""
+"""The inline executor: trains in this process, one run after the other, in the order of submission; commands beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from pytest_mlops.claims.ports import Ending
-from pytest_mlops.records import RunSpec
+from pytest_mlops.executors.commands import run_command
+from pytest_mlops.records import CommandLine, RunSpec
 from pytest_mlops.training.execute import execute
 
 
@@ -36,6 +37,8 @@ class InlineExecutor:
         if not self._pending:
             return []
         spec = self._pending.pop(next(iter(self._pending)))
+        if isinstance(spec.function, CommandLine):
+            return [Ending(spec=spec, outcome=run_command(spec, spec.function, echo=self._echo))]
         return [Ending(spec=spec, outcome=execute(spec, echo=self._echo))]
 
     def cancel(self, key: str) -> bool:

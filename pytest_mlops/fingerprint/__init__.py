@@ -9,7 +9,8 @@ from __future__ import annotations
 from pytest_mlops.fingerprint.code import Code, fingerprint, shared_state
 from pytest_mlops.fingerprint.content import path_content, path_parts
 from pytest_mlops.fingerprint.keys import content_of, key_of
-from pytest_mlops.fingerprint.packages import versions
+from pytest_mlops.fingerprint.packages import all_versions, editable_urls, versions
+from pytest_mlops.fingerprint.project import Sources, changed_files, digest_of, named_by, parts_of
 from pytest_mlops.fingerprint.reach import reads_any
 from pytest_mlops.fingerprint.roots import below_root, set_root
 from pytest_mlops.fingerprint.tree import Tree, is_of_the_project, listing, modules
@@ -19,11 +20,16 @@ from pytest_mlops.fingerprint.watch import imports_heard, watch_imports
 
 __all__ = [
     "Code",
+    "Sources",
     "Tree",
+    "all_versions",
     "at_import",
     "below_root",
+    "changed_files",
     "content_of",
     "describe",
+    "digest_of",
+    "editable_urls",
     "fingerprint",
     "imports_heard",
     "is_of_the_project",
@@ -31,7 +37,9 @@ __all__ = [
     "listing",
     "looks_secret",
     "modules",
+    "named_by",
     "of_imports",
+    "parts_of",
     "path_content",
     "path_parts",
     "reads_any",

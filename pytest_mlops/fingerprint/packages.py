@@ -10,6 +10,8 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 
+_OURSELVES = "pytest-mlops"
+
 _NO_NUMBERS = frozenset(
     {
         "certifi",
@@ -124,3 +126,30 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
         counting |= new
         todo += new
     return {name: _version(name) for name in sorted(counting)}
+
+
+@cache
+def all_versions() -> dict[str, str]:
+    """Distribution and version of all that is installed: for a command, whose imports nobody sees.
+
+    Left out are we ourselves, and the few that compute nothing.
+    """
+    from packaging.utils import canonicalize_name
+
+    names = {canonicalize_name(one.name) for one in metadata.distributions() if one.name}
+    return {name: _version(name) for name in sorted(names - _NO_NUMBERS - {_OURSELVES})}
+
+
+@cache
+def editable_urls() -> tuple[str, ...]:
+    """Where the projects lie that are installed as editable: their versions say nothing of their code."""
+    from packaging.utils import canonicalize_name
+
+    found = []
+    for one in metadata.distributions():
+        origin = (
+            one.read_text("direct_url.json") if one.name and canonicalize_name(one.name) != _OURSELVES else ""
+        )
+        if origin and _is_editable(origin):
+            found.append(str(json.loads(origin)["url"]))
+    return tuple(sorted(set(found)))

@@ -9,17 +9,20 @@ import time
 from collections.abc import Iterable
 
 from pytest_mlops import fingerprint
-from pytest_mlops.claims.arms import Arm, Training
+from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.contexts import Contexts
 from pytest_mlops.claims.fixed import given
 from pytest_mlops.claims.judge import Judgement
+from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.sentences import collapse_bound, why_stopped
 from pytest_mlops.claims.sequences import PartJudgement
 from pytest_mlops.errors import without_link
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.context_rows import contexts_remarks, contexts_shown
+from pytest_mlops.session.details import short_hash
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
@@ -244,9 +247,13 @@ def _arms(hearings: list[Hearing]) -> list[model.Arm]:
 
 def _arm(name: str, arm: Arm, prepared: Prepared | None, results: list[RunResult]) -> model.Arm:
     seconds = [result.metrics["seconds"] for result in results if "seconds" in result.metrics]
-    bound = arm.source.bound if isinstance(arm.source, Training) else {}
+    bound = {} if isinstance(arm.source, Recording) else arm.source.bound
     environment = json.loads(prepared.key.environment) if prepared is not None else {}
     packages = environment.pop("packages", {})
+    if isinstance(arm.source, Command):  # all that is installed: too much to read
+        packages = {
+            "packages": f"{len(packages)} installed, #{short_hash(json.dumps(packages, sort_keys=True))[:8]}"
+        }
     return model.Arm(
         id=name,
         label=arm.label,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.ports import Executor, Lost
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.records import Failure, Returned, RunKey, RunResult
@@ -19,6 +20,7 @@ from pytest_mlops.session.declared import DeclaredData
 from pytest_mlops.session.fresh import Fresh
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.session.preparing import Prepared, prepare, smoke_seed, spec_of
+from pytest_mlops.session.preparing_commands import prepare_command
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.smoke import Trouble, smoke_quietly
 
@@ -123,6 +125,8 @@ class Laboratory:
             If the device is not there, the data cannot be read or a value cannot be keyed.
         """
         self.look_again()
+        if isinstance(arm.source, Command):
+            return prepare_command(arm, settings, self._data, root=self.root)
         return prepare(arm, settings, self._data, anywhere=anywhere, root=self.root)
 
     def expected(self, prepared: Prepared) -> float | None:

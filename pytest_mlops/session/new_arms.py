@@ -13,7 +13,7 @@ from pytest_mlops.reports.text import duration, printable, tail
 from pytest_mlops.session.gates import Hearing
 from pytest_mlops.session.laboratory import Bill, Laboratory
 from pytest_mlops.session.preparing import Prepared, smoke_seed
-from pytest_mlops.session.smoke import LATER
+from pytest_mlops.session.smoke import LATER, NOT_SMOKED
 from pytest_mlops.training.smoke import LONGEST, Trouble
 
 _WHERE = "in a smoke run (two batches of each loader), before anything was paid"
@@ -41,6 +41,7 @@ class NewArms:
         self._laboratory = laboratory
         self._say = say
         self._known: dict[str, Returned | Trouble | None] = {}
+        self._said = False
 
     def smoke(self, hearing: Hearing, *, try_out: str) -> None:
         """Smoke the new arms of a claim, all of them before the first one trains.
@@ -82,12 +83,20 @@ class NewArms:
 
     def _is_new(self, prepared: Prepared) -> bool:
         source = prepared.arm.source
-        assert isinstance(source, Training)
+        if not isinstance(source, Training):
+            self._say_once(prepared)
+            return False
         return (
             self._laboratory.budget.allows(None)
             and fingerprint.reads_any(source.function, _SHORT)
             and not self._laboratory.has_finished(prepared)
         )
+
+    def _say_once(self, prepared: Prepared) -> None:
+        """That commands are not smoked, before the first one of the session trains."""
+        if not self._said and not self._laboratory.has_finished(prepared):
+            self._said = True
+            self._say(printable(f"smoke: {prepared.arm.label}: {NOT_SMOKED}"))
 
     def _found(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
         name = prepared.key.digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm, Training, parameters_key
 from pytest_mlops.claims.env import traces
 from pytest_mlops.claims.seeds import SEEDS, block
-from pytest_mlops.records import Details, RunKey, RunSpec
+from pytest_mlops.records import CommandLine, Details, RunKey, RunSpec
 from pytest_mlops.session.declared import DeclaredData
 from pytest_mlops.session.details import code_parts, data_parts
 from pytest_mlops.settings import Settings
@@ -29,6 +30,10 @@ class Prepared:
     """An arm made ready to train: all of its key but the seed, and what it trains on."""
 
     arm: Arm
+    procedure: Callable[..., Any] | CommandLine
+    """What trains."""
+    given: Mapping[str, Any]
+    """What is handed over to it."""
     seeds: tuple[int, ...]
     key: RunKey
     """With seed 0: :meth:`key_at` fills it in."""
@@ -91,6 +96,8 @@ def prepare(
     )
     return Prepared(
         arm=arm,
+        procedure=function,
+        given=_handed_over(source),
         seeds=arm.uses.seeds or tuple(block(settings.seed, settings.max_seeds)),
         key=key,
         place=place,
@@ -113,12 +120,10 @@ def smoke_seed(prepared: Prepared) -> int:
 
 def spec_of(prepared: Prepared, index: int) -> RunSpec:
     """The run of a prepared arm at one place of its seeds, without a folder for its artifacts."""
-    source = prepared.arm.source
-    assert isinstance(source, Training)
     return RunSpec(
         key=prepared.key_at(index),
-        function=source.function,
-        given=_handed_over(source),
+        function=prepared.procedure,
+        given=prepared.given,
         index=prepared.places[index] if prepared.places else index,
         data=prepared.data,
         device=prepared.place.device,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.arms import Arm, Training
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.judge import Judgement, no_verdict
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import SmokeError
@@ -22,6 +23,10 @@ from pytest_mlops.training.smoke import smoke
 
 LATER = "Its other cases may come after two batches: only training can tell."
 """What a doubt about names means."""
+
+NOT_SMOKED = (
+    "commands are not smoked, since two batches of a program cannot be asked for; try it by hand once"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +75,16 @@ class Smoke:
         MlopsError
             If an arm cannot run, or a metric of the claim does not exist.
         """
-        doubt = check_names(claim, {arm: self._run(arm, gate) for arm in claim.arms if arm.trains})
+        doubt = check_names(claim, {arm: self._run(arm, gate) for arm in claim.arms if self._can_run(arm)})
         if doubt is not None:
             self._say(printable(f"smoke: {doubt} {LATER}"))
         return no_verdict()
+
+    def _can_run(self, arm: Arm) -> bool:
+        if isinstance(arm.source, Command) and arm.label not in self._said:
+            self._said.add(arm.label)
+            self._say(printable(f"smoke: {arm.label}: {NOT_SMOKED}"))
+        return isinstance(arm.source, Training)
 
     def finish(self) -> None:
         """Nothing is left to do after the last test."""

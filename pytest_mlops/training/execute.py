@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import TextIO
 
-from pytest_mlops.records import Cases, Failure, Record, RunResult, RunSpec
+from pytest_mlops.records import Cases, CommandLine, Failure, Record, RunResult, RunSpec
 from pytest_mlops.training.cases import with_cases
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
@@ -105,13 +105,15 @@ def _train(spec: RunSpec, outcome: _Outcome, scratch: Scratch, handlers: frozens
     """Call the function; fill ``outcome`` with all that it left, also when it fails half-way."""
     meter = Meter(spec.device)
     run = Run(spec, scratch)
+    function = spec.function
+    assert not isinstance(function, CommandLine)  # an executor runs those
     process = os.getpid()
     try:
-        with module_state_kept(spec.function), protected(spec.data):
+        with module_state_kept(function), protected(spec.data):
             meter.start()
             try:
                 with reseeding_heard() as outcome.reseeded:
-                    returned = spec.function(run, **copy.deepcopy(dict(spec.given)))  # each run its own
+                    returned = function(run, **copy.deepcopy(dict(spec.given)))  # each run its own
             finally:
                 if (
                     os.getpid() != process

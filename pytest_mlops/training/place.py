@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,15 @@ def _device_name(device: str) -> str:
         return device
     torch: Any = need("torch", extra="torch", why=f"device {device}")
     return str(torch.cuda.get_device_name(device))
+
+
+def graphics_cards() -> str:
+    """Models of the GPUs that the system's driver tells of, for programs that need not use torch; else empty."""
+    models = []
+    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        with suppress(OSError):
+            models += re.findall(r"^Model:\s*(.+?)\s*$", file.read_text(errors="replace"), re.MULTILINE)
+    return ", ".join(models)
 
 
 def _driver(torch: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pytest_mlops.errors import MetricError, MlopsError
-from pytest_mlops.records import Failure, Returned, RunSpec
+from pytest_mlops.records import CommandLine, Failure, Returned, RunSpec
 from pytest_mlops.training.cases import with_cases
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
@@ -159,8 +159,10 @@ def _prepared(spec: RunSpec) -> Iterator[Run]:
 
 def _call(run: Run, spec: RunSpec) -> Returned:
     started = time.perf_counter()
-    with module_state_kept(spec.function), protected(spec.data):
-        returned = spec.function(run, **copy.deepcopy(dict(spec.given)))
+    function = spec.function
+    assert not isinstance(function, CommandLine)  # commands are not smoked
+    with module_state_kept(function), protected(spec.data):
+        returned = function(run, **copy.deepcopy(dict(spec.given)))
     metrics = with_cases(returned, run._cases.values)
     if metrics.problems:
         raise MetricError("; ".join(metrics.problems))

@@ -210,17 +210,23 @@ class Process:
         )
 
     def _read(self, name: str, stream: IO[bytes]) -> None:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder, begun = codecs.getincrementaldecoder("utf-8")("replace"), ""
         while True:
             try:
                 data = os.read(stream.fileno(), _CHUNK)
             except (OSError, ValueError):  # closed
                 data = b""
             text = decoder.decode(data, final=not data)
-            if text:
-                self._recorder.write(text)
-                if self._hear is not None:
-                    self._hear(name, text)
+            if text and self._hear is not None:
+                self._hear(name, text)
+            # Whole lines: what is written piece by piece to one stream shall not be cut by what comes on the other.
+            begun += text
+            end = max(begun.rfind("\n"), begun.rfind("\r")) + 1
+            if not data or len(begun) - end > _CHUNK:
+                end = len(begun)
+            if end:
+                self._recorder.write(begun[:end])
+                begun = begun[end:]
             if not data:
                 return
 

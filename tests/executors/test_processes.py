@@ -88,6 +88,21 @@ def test_status_and_output_of_both_streams_come_back(start):
     assert ended.seconds > 0
 
 
+def test_lines_stay_whole_whatever_the_other_stream_gets(start):
+    source = """
+        import sys
+        for _ in range(200):
+            for stream in (sys.stdout, sys.stderr):
+                print("o" if stream is sys.stdout else "e", end="", file=stream, flush=True)
+            for stream in (sys.stdout, sys.stderr):
+                print("end of a line", file=stream, flush=True)
+    """
+    with start(source) as process:
+        lines = process.wait(60).output.splitlines()
+    assert set(lines) == {"oend of a line", "eend of a line"}
+    assert len(lines) == 400
+
+
 def test_a_signal_is_named(start):
     with start("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)") as process:
         ended = process.wait(60)

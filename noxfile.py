@@ -33,9 +33,10 @@ def slow(session):
 
 @nox.session(python=False)
 def levels(session):
-    """Error rates of every kind of claim under many laws: fails where a verdict is wrong too often."""
+    """Error rates of every kind of claim under many laws, and what plans expect: fails where either is wrong too often."""
     session.run("python", "benchmarks/error_rates.py", "--claims", "20000")
     session.run("python", "benchmarks/real_pool.py")
+    session.run("python", "benchmarks/plans.py", "--pilots", "40")
 
 
 @nox.session(python=False)

@@ -17,6 +17,7 @@ from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.failures import NO_VALUES, with_worst_values
 from pytest_mlops.claims.fixed import spread
 from pytest_mlops.claims.sequences import PartJudgement, Sequences, are_identical
+from pytest_mlops.claims.takes import pair_time
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, SequentialTest, Verdict
 
@@ -163,6 +164,7 @@ def _combine(
     run_out: str | None,
 ) -> Judgement:
     """All parts must hold: PASS when every part passed, the end when one stopped without."""
+    pair = pair_time(claim, outcomes)
     stopped = [j for j in judged if j.stopped_short]
     waiting = [j for j in judged if not j.decision.decided]
     if stopped:
@@ -177,7 +179,7 @@ def _combine(
         shown = max(waiting, key=lambda j: j.decision.n)
         ended = Ended.OPEN if run_out is None else Ended.RUN_OUT
         reason = run_out or "undecided so far"
-        todo = sentences.more_seeds(shown, claim, test, run_out=True) if run_out else None
+        todo = sentences.more_seeds(shown, claim, test, pair, run_out=True) if run_out else None
         return Judgement(
             verdict=Verdict.UNDECIDED,
             ended=ended,
@@ -193,7 +195,7 @@ def _combine(
         reason=sentences.reason(shown, identical=identical, parts=len(judged), most=int(test.looks[-1])),
         n=shown.decision.n,
         parts=judged,
-        remedy=None if verdict == Verdict.PASS else sentences.remedy(shown, claim, test),
+        remedy=None if verdict == Verdict.PASS else sentences.remedy(shown, claim, test, pair),
         identical=identical,
     )
 

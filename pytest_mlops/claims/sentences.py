@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.takes import PairTime, takes, takes_words
 from pytest_mlops.records import RunResult
-from pytest_mlops.settings import MOST_SEEDS
 from pytest_mlops.stats import Reason, SequentialTest, Verdict
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ def why_stopped(reason: Reason, most: int) -> str:
     }[reason]
 
 
-def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
-    """What to do about a claim that did not PASS."""
+def remedy(part: PartJudgement, claim: Claim, test: SequentialTest, pair: PairTime | None = None) -> str:
+    """What to do about a claim that did not PASS; ``pair`` is what one pair takes."""
     if part.decision.reason == Reason.IDENTICAL:
         return "The change touched nothing: did the parameter reach the model?"
     if part.decision.reason == Reason.NO_VARIANCE:
@@ -70,64 +69,33 @@ def remedy(part: PartJudgement, claim: Claim, test: SequentialTest) -> str:
         )
     if part.decision.verdict == Verdict.FAIL:
         return "Drop the claim or change the training; more seeds will not turn it."
-    return more_seeds(part, claim, test)
+    return more_seeds(part, claim, test, pair)
 
 
-def more_seeds(part: PartJudgement, claim: Claim, test: SequentialTest, *, run_out: bool = False) -> str:
+def more_seeds(
+    part: PartJudgement,
+    claim: Claim,
+    test: SequentialTest,
+    pair: PairTime | None = None,
+    *,
+    run_out: bool = False,
+) -> str:
     """What it would take: the margin that this many seeds can decide, or the seeds that this margin needs.
 
     Where the training runs have run out, the seeds are told even if ``max_seeds`` would allow so many.
     """
     if part.advice:
         return part.advice
-    import numpy as np
-
-    differences = np.array(part.contrasts)
-    n = len(differences)
-    sd = float(differences.std(ddof=1)) if n > 1 else 0.0
+    n = len(part.contrasts)
     if run_out and n < test.min_seeds:
         return f"No claim is decided on fewer than {test.min_seeds} training runs a side, and there are {n}."
-    if n < 3 or sd == 0.0:
+    room = part.limits[1] - claim.margin if claim.tolerance is not None else None
+    found = takes(claim, part.contrasts, test, margin=claim.margin, room=room)
+    if found is None:
         return "More training runs are needed to say more."
-    most, mean = int(test.looks[-1]), float(differences.mean())
-    what = "bar" if claim.has_bar and claim.tolerance is None else "ratio" if claim.is_ratio else "margin"
-    reach = test.detectable_effect * sd
-    if claim.tolerance is not None:
-        gap = part.limits[1] - claim.margin - abs(mean - claim.margin)
-        words = f"a margin of about {_near(abs(mean - claim.margin) + reach, reach)} either side"
-    else:
-        direction = 1.0 if claim.sign == ">" else -1.0
-        gap = direction * (mean - claim.margin)
-        words = f"a {what} of about {_near(mean - direction * reach, reach)}"
+    words = takes_words(claim, found, test, known=n, pair=pair, always=run_out)
     fresh = "seeds (--mlops-seed=1)" if any(arm.trains for arm in claim.arms) else "training runs"
-    rest = f". What is chosen now has to be judged on fresh {fresh}."
-    texts = [] if claim.is_ratio else [f"{most} seeds can show {words} (with power {test.power:g})"]
-    if gap > 0:
-        needed = math.ceil(most * (test.detectable_effect * sd / gap) ** 2)
-        if needed > most or run_out:
-            needed = max(needed, n + 1)
-            texts.append(f"this {what} needs about {needed} seeds{_raised(needed) if needed > most else ''}")
-    if not texts:
-        return "If the estimate is right, no number of seeds will show it." + rest[1:]
-    return f"If the estimate is right, {', and '.join(texts)}{rest}"
-
-
-def _near(value: float, room: float) -> str:
-    """A number to two digits of the room that it has: a bar of 3.28 with room for 0.002 is not 3.3.
-
-    Examples
-    --------
-    >>> _near(3.27967, 0.0021), _near(0.0123, 0.02), _near(123.4, 56.7)
-    ('3.2797', '0.012', '123')
-    """
-    return f"{value:.{max(0, 1 - math.floor(math.log10(room)))}f}"
-
-
-def _raised(seeds: int) -> str:
-    """How to allow so many seeds, where that can be done."""
-    if seeds > MOST_SEEDS:
-        return f" (max_seeds takes {MOST_SEEDS} at the most)"
-    return f" (--mlops-max-seeds={seeds}, or @pytest.mark.mlops(max_seeds={seeds}))"
+    return f"{words} What is chosen now has to be judged on fresh {fresh}."
 
 
 def mend(kind: str) -> str:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_mlops.claims.ablation import Ablations, Study
     from pytest_mlops.claims.arms import Arm, Arms
     from pytest_mlops.claims.claim import Claim
     from pytest_mlops.claims.expressions import Expression
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
     from pytest_mlops.training.run import Run
 
 _HOME = {
+    "Ablations": "claims.ablation",
     "Arm": "claims.arms",
     "Arms": "claims.arms",
     "Claim": "claims.claim",
     "Expression": "claims.expressions",
     "MlopsError": "errors",
     "Run": "training.run",
+    "Study": "claims.ablation",
     "Verdict": "stats",
 }
 
-__all__ = ["Arm", "Arms", "Claim", "Expression", "MlopsError", "Run", "Verdict"]
+__all__ = ["Ablations", "Arm", "Arms", "Claim", "Expression", "MlopsError", "Run", "Study", "Verdict"]
 
 
 def __getattr__(name: str) -> object:

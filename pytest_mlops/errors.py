@@ -5,6 +5,7 @@
     MlopsError                    anything this package refuses or cannot do
      +- ClaimError                a claim or expression that has no meaning, or none that could be trusted
      |   +- MarginError           a margin nobody chose, such as the default of pytest.approx
+     +- AblationError             an ablation whose rows compare nothing, or cannot be told apart
      +- NotBuiltError             a part of the design that a later version brings
      +- ParameterError            a parameter of an arm that cannot be keyed, or that does not exist
      +- DataError                 declared data that is missing, unreadable or was changed by a run
@@ -68,6 +69,12 @@ class MarginError(ClaimError):
     """A margin that nobody chose."""
 
     slug = "margin"
+
+
+class AblationError(MlopsError):
+    """An ablation whose rows compare nothing, or that cannot be read in one way only."""
+
+    slug = "ablation"
 
 
 class NotBuiltError(MlopsError):

@@ -9,6 +9,7 @@ import pytest
 from pytest_mlops.session import HOW_TO_RUN, SESSION
 
 if TYPE_CHECKING:
+    from pytest_mlops.claims.ablation import Ablations
     from pytest_mlops.claims.arms import Arms
 
 
@@ -19,3 +20,12 @@ def arm(pytestconfig: pytest.Config) -> Arms:
     if session is None:
         pytest.skip(HOW_TO_RUN)
     return session.arms
+
+
+@pytest.fixture(scope="session")
+def ablation(pytestconfig: pytest.Config) -> Ablations:
+    """Make ablations: ablation(train, full=dict(ema=True), without=dict(ema=False)); each component is a claim."""
+    session = pytestconfig.stash.get(SESSION, None)
+    if session is None:
+        pytest.skip(HOW_TO_RUN)
+    return session.ablations

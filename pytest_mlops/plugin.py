@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytest_mlops.fixtures"]
 
-FIXTURES = frozenset({"arm"})
+FIXTURES = frozenset({"ablation", "arm"})
 """A test that uses one of these is a gate."""
 
 _SMOKE = "--mlops-smoke"

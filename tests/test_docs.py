@@ -139,3 +139,9 @@ def test_every_file_that_the_promises_name_exists():
         r"`((?:\.\./|test_)[\w/.]+?\.py|benchmarks/\w+\.py)", page.read_text(encoding="utf-8")
     ):
         assert (page.parent / target).exists() or (ROOT / target).exists(), target
+
+
+def test_the_ablations_page_runs(tmp_path):
+    source = "\n".join(blocks(ROOT / "docs" / "ablations.md", "python"))
+    (tmp_path / "test_ablation.py").write_text(source, encoding="utf-8")
+    assert_gates_pass(tmp_path)

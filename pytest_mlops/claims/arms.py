@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,7 @@ from pytest_mlops.settings import BY_NAME
 
 if TYPE_CHECKING:
     from pytest_mlops.claims.claim import Claim
+    from pytest_mlops.claims.family import Explored, FamilyClaim, FamilyJudgement
     from pytest_mlops.claims.judge import Judgement
 
 
@@ -36,6 +37,18 @@ class Asking(Protocol):
 
     def ask(self, claim: Claim) -> Judgement:
         """Train until the claim is decided."""
+        ...
+
+    def stated_family(self, family: FamilyClaim) -> None:
+        """Take notice of a family whose truth nobody has asked for yet."""
+        ...
+
+    def ask_family(self, family: FamilyClaim) -> FamilyJudgement:
+        """Train until every row of the family is decided."""
+        ...
+
+    def explore(self, rows: Sequence[Claim]) -> Explored:
+        """What is known of the arms of these rows, which are those of one metric; at least ``min_seeds`` pairs of each."""
         ...
 
 

@@ -36,6 +36,18 @@ class Part:
     """Of the right side by itself."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """What makes a claim one of a family: the error level is shared with the others."""
+
+    component: str
+    """The row of the ablation that it is about."""
+    rows: int
+    """How many there are: each may have its share of alpha, whatever becomes of the others."""
+    reference: Arm
+    """The arm that all of them are paired with."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Claim:
     """A lazy statement about metrics of arms. Asking for its truth trains until it is decided; only PASS is true.
@@ -59,6 +71,8 @@ class Claim:
     line: int
     tolerance: Tolerance | None = None
     """Of an equivalence, and of nothing else."""
+    member: Member | None = None
+    """Of an ablation's row, and of nothing else."""
 
     @cached_property
     def difference(self) -> Expression:
@@ -198,7 +212,7 @@ def make_claim(
         line=frame.f_lineno,
         tolerance=tolerance,
     )
-    _check(claim)
+    check(claim)
     asking = claim.arms[0].asking
     if asking is not None:
         asking.stated(claim)
@@ -227,7 +241,14 @@ def _names(frame: FrameType, left: Expression, right: Expression) -> dict[str, s
     return found
 
 
-def _check(claim: Claim) -> None:
+def check(claim: Claim) -> None:
+    """Refuse a claim that compares nothing, or arms whose training runs are no pairs.
+
+    Raises
+    ------
+    ClaimError
+        If its sides are the same, or its arms belong to different sessions or name different seeds.
+    """
     terms = claim.difference.terms
     if not terms:
         raise ClaimError(

@@ -50,7 +50,7 @@ class Expression:
                 f"{self} * {factor}: products of metrics are no mean over seeds. Return the product from the training function "
                 "as a metric of its own."
             )
-        number = _number(factor, "*")
+        number = plain_number(factor, "*")
         return Expression(
             tuple(Term(t.arm, t.metric, t.weight * number) for t in self.terms), self.constant * number
         )
@@ -66,7 +66,7 @@ class Expression:
     def __truediv__(self, divisor: object) -> Expression:
         if isinstance(divisor, Expression):
             self._refuse_ratio(self, divisor)
-        number = _number(divisor, "/")
+        number = plain_number(divisor, "/")
         if number == 0:
             raise ClaimError(f"{self} / 0 has no value.")
         return self * (1.0 / number)
@@ -188,10 +188,24 @@ def _expression(value: object, sign: str) -> Expression:
         return value
     if hasattr(value, "identity"):  # an arm
         raise ClaimError(f'{value} {sign} ...: an arm has several metrics. Name one: arm["auc"]')
-    return Expression((), _number(value, sign))
+    return Expression((), plain_number(value, sign))
 
 
-def _number(value: object, sign: str) -> float:
+def plain_number(value: object, sign: str) -> float:
+    """A margin or bar, which has to be a finite number.
+
+    Parameters
+    ----------
+    value : object
+        What the user wrote.
+    sign : str
+        Where: the operator before it.
+
+    Raises
+    ------
+    ClaimError, MarginError
+        If it is none.
+    """
     if type(value).__name__.startswith("Approx"):
         raise MarginError(
             f'"{sign} pytest.approx(...)" has no meaning. Write the margin: a["auc"] > b["auc"] - 0.005'
@@ -222,7 +236,7 @@ def _tolerance(left: Expression, approx: Any) -> Tolerance:
             f"  {left} == pytest.approx({approx.expected}, abs=0.005)"
         )
     ((name, value),) = chosen.items()
-    size = _number(value, f"approx {name}=")
+    size = plain_number(value, f"approx {name}=")
     if size <= 0 or (name == "rel" and size >= 1):
         wanted = "between 0 and 1" if name == "rel" else "above 0"
         raise MarginError(f"{left} == {approx}: {name} = {size:g} has to be {wanted}: it is the margin.")

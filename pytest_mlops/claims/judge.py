@@ -129,9 +129,9 @@ def judge(
     """
     outcomes = spread(claim, with_worst_values(claim, outcomes, worst))
     known = min(len(outcomes[arm]) for arm in claim.arms)
-    failed = _first_failure(claim, outcomes)
+    failed = first_failure(claim, outcomes)
     if known == 0 and failed is None:
-        return _undecided_yet(Ended.OPEN if run_out is None else Ended.RUN_OUT, run_out)
+        return undecided_yet(Ended.OPEN if run_out is None else Ended.RUN_OUT, run_out)
     usable = known if failed is None else failed
     if usable == 0:
         return ended_by_failure(claim, outcomes, 0, ())
@@ -144,7 +144,7 @@ def judge(
     return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
 
 
-def _first_failure(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) -> int | None:
+def first_failure(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) -> int | None:
     """Place of the first failed training run at the pairs known, or at the next one, where one failed arm is enough."""
     known = min(len(outcomes[arm]) for arm in claim.arms)
     for index in range(known + 1):
@@ -207,10 +207,11 @@ def no_verdict() -> Judgement:
 
 def nothing_known(reason: str) -> Judgement:
     """What a claim gets of which no training run can be had."""
-    return _undecided_yet(Ended.RUN_OUT, reason)
+    return undecided_yet(Ended.RUN_OUT, reason)
 
 
-def _undecided_yet(ended: Ended, reason: str | None) -> Judgement:
+def undecided_yet(ended: Ended, reason: str | None) -> Judgement:
+    """What a claim gets while no pair is finished."""
     return Judgement(
         verdict=Verdict.UNDECIDED, ended=ended, reason=reason or "no training run is finished", n=0
     )

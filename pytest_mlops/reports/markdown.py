@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from pytest_mlops.reports import escape
 from pytest_mlops.reports.bars import bar, domain, legend
-from pytest_mlops.reports.figures import Scale, finite, p_text
-from pytest_mlops.reports.model import Arm, Claim, FailedRun, Report
+from pytest_mlops.reports.families import cost, counts, in_order, margin_of, rows_of
+from pytest_mlops.reports.figures import Scale, finite
+from pytest_mlops.reports.markdown_families import family_section
+from pytest_mlops.reports.model import Arm, Claim, FailedRun, Family, Report
+from pytest_mlops.reports.pieces import BAR, SIGN, folded, minus, p_cell, row
 from pytest_mlops.reports.text import duration, plural, tail, traceback_tail
 from pytest_mlops.reports.wording import (
     UNFINISHED,
@@ -30,9 +33,6 @@ from pytest_mlops.reports.wording import (
 LIMIT = 60_000
 """GitHub refuses comments of more than 65,536 characters; this many bytes are safe whatever it counts."""
 
-_SIGN = {"PASS": "\u2705", "FAIL": "\u274c", "UNDECIDED": "\u2754", "ERROR": "\u2757"}
-_BAR = 24
-
 
 def markdown(report: Report, *, limit: int = LIMIT) -> str:
     """Verdict first, then the table of claims, what failed and why, and, folded, everything else.
@@ -50,9 +50,10 @@ def markdown(report: Report, *, limit: int = LIMIT) -> str:
     """
     head = _head(report)
     expected = expected_failures(report)
-    table = _table(report, expected)
+    table, shown = _table(report, expected), list(in_order(report))
     sections = [
-        *_failures([claim for claim in report.claims if claim.test not in expected]),
+        *(family_section(one, rows_of(one, report.claims)) for one in shown if isinstance(one, Family)),
+        *_failures([one for one in shown if isinstance(one, Claim) and one.test not in expected]),
         *_gates(report),
         *(_failed_run(run) for run in report.failed_runs),
         *_messages(report),
@@ -71,8 +72,8 @@ def _head(report: Report) -> list[str]:
     made = escape.text(made_line(report.session))
     if not report.session.finished:
         again = [escape.block(report.session.command)] if report.session.command else []
-        return [f"### {_SIGN['UNDECIDED']} pytest-mlops: {made}", escape.text(UNFINISHED), *again]
-    sign = _SIGN["FAIL" if is_bad(report) else "PASS"]
+        return [f"### {SIGN['UNDECIDED']} pytest-mlops: {made}", escape.text(UNFINISHED), *again]
+    sign = SIGN["FAIL" if is_bad(report) else "PASS"]
     chance = chance_line(report)
     below = f"<sub>{made}</sub>" if chance is None else f"<sub>{made}<br>{escape.text(chance)}</sub>"
     return [f"### {sign} pytest-mlops: {verdicts_line(report)}", below]
@@ -114,10 +115,30 @@ def _table(report: Report, expected: set[str]) -> list[str]:
         return []
     titles = ["Verdict", "Claim", "Estimate", "Interval", "Margin", "n", "p", "Training runs"]
     marks = [":--", ":--", "--:", ":--", "--:", "--:", "--:", ":--"]
+    return [row(titles), row(marks), *(row(cells) for cells in _all_cells(report, expected))]
+
+
+def _all_cells(report: Report, expected: set[str]) -> Iterator[list[str]]:
+    """A row a claim; of an ablation one row, and its table below."""
+    for one in in_order(report):
+        if isinstance(one, Family):
+            yield _family_cells(one, rows_of(one, report.claims), one.test in expected)
+        else:
+            yield _cells(one, one.test in expected)
+
+
+def _family_cells(family: Family, rows: list[Claim], expected: bool) -> list[str]:
+    known = expected and family.verdict != "PASS"
+    where = escape.code(family.test) + ("" if family.line is None else f" line {family.line}")
     return [
-        _row(titles),
-        _row(marks),
-        *(_row(_cells(claim, claim.test in expected)) for claim in report.claims),
+        f"{SIGN['PASS' if known else family.verdict]}&nbsp;{family.verdict}{' (expected)' if known else ''}",
+        f"{escape.code(family.statement)}<br><sub>{where}<br>{counts(rows)}</sub>",
+        "\u2013",
+        "\u2013",
+        minus(margin_of(family, rows)),
+        "\u2013",
+        "\u2013",
+        cost(family),
     ]
 
 
@@ -128,13 +149,13 @@ def _cells(claim: Claim, expected: bool) -> list[str]:
     if claim.parts:
         below += f"<br>{parts_line(claim.parts)}"
     return [
-        f"{_SIGN['PASS' if known else claim.verdict]}&nbsp;{claim.verdict}{' (expected)' if known else ''}",
+        f"{SIGN['PASS' if known else claim.verdict]}&nbsp;{claim.verdict}{' (expected)' if known else ''}",
         f"{escape.code(claim.statement)}<br><sub>{below}</sub>",
-        _minus(scale.number(claim.estimate)),
+        minus(scale.number(claim.estimate)),
         _interval(claim, claim.estimate, claim.interval, scale),
-        _minus(margin_text(claim, scale)),
+        minus(margin_text(claim, scale)),
         f"{claim.n}&nbsp;of&nbsp;{claim.max_n}",
-        _minus(p_text(claim.p_value)).replace("<", "&lt;").replace(">", "&gt;"),
+        p_cell(claim.p_value),
         f"{runs(claim.trained, claim.reused)}, {duration(claim.seconds)}",
     ]
 
@@ -155,11 +176,11 @@ def _interval(
         claim.margin,
         zero=is_difference(claim),
         margin_low=claim.margin_low,
-        width=_BAR,
+        width=BAR,
         scale=ends,
     )
     numbers = scale.interval(interval, unicode=True).replace(" ", "&nbsp;")
-    return f"`{picture}`<br>{_minus(numbers)}"
+    return f"`{picture}`<br>{minus(numbers)}"
 
 
 def _failures(claims: list[Claim]) -> Iterator[str]:
@@ -191,7 +212,7 @@ def _failed_run(run: FailedRun) -> str:
         if " ".join(rows) == run.message:
             continue
         body += [f"Last lines of its {name}:", escape.block("\n".join(rows))] if rows else []
-    return _folded(title, "\n\n".join(body))
+    return folded(title, "\n\n".join(body))
 
 
 def _messages(report: Report) -> Iterator[str]:
@@ -217,15 +238,15 @@ def _parts(claims: list[Claim]) -> Iterator[str]:
                 *(v for p in claim.parts for v in (p.estimate, *p.interval)),
             ]
         )
-        rows = [_row(["Verdict", "Part", "Estimate", "Interval", "n", "p", "Why"])]
-        rows.append(_row([":--", ":--", "--:", ":--", "--:", "--:", ":--"]))
+        rows = [row(["Verdict", "Part", "Estimate", "Interval", "n", "p", "Why"])]
+        rows.append(row([":--", ":--", "--:", ":--", "--:", "--:", ":--"]))
         for part in claim.parts:
-            cells = [f"{_SIGN[part.verdict]}&nbsp;{part.verdict}", escape.code(part.name)]
-            cells += [_minus(scale.number(part.estimate))]
+            cells = [f"{SIGN[part.verdict]}&nbsp;{part.verdict}", escape.code(part.name)]
+            cells += [minus(scale.number(part.estimate))]
             cells += [_interval(claim, part.estimate, part.interval, scale, ends), str(part.n)]
-            cells += [_minus(p_text(part.p_value)).replace("<", "&lt;").replace(">", "&gt;")]
-            rows.append(_row([*cells, escape.text(part.reason)]))
-        yield _folded(f"{escape.html(claim.statement)}: {parts_line(claim.parts)}", "\n".join(rows))
+            cells += [p_cell(part.p_value)]
+            rows.append(row([*cells, escape.text(part.reason)]))
+        yield folded(f"{escape.html(claim.statement)}: {parts_line(claim.parts)}", "\n".join(rows))
 
 
 def _contexts(claims: list[Claim]) -> Iterator[str]:
@@ -238,14 +259,14 @@ def _contexts(claims: list[Claim]) -> Iterator[str]:
             [claim.margin, claim.margin_low, *(v for c in claim.contexts for v in (c.estimate, *c.interval))]
         )
         rows = [
-            _row(["Context", "Estimate", "Interval", "n", "Holds"]),
-            _row([":--", "--:", ":--", "--:", ":--"]),
+            row(["Context", "Estimate", "Interval", "n", "Holds"]),
+            row([":--", "--:", ":--", "--:", ":--"]),
         ]
         for one in claim.contexts:
-            cells = [escape.code(one.name), _minus(scale.number(one.estimate))]
+            cells = [escape.code(one.name), minus(scale.number(one.estimate))]
             cells += [_interval(claim, one.estimate, one.interval, scale, ends), str(one.n)]
-            rows.append(_row([*cells, "yes" if one.holds else "**no**"]))
-        yield _folded(escape.html(f"{claim.statement}: {contexts_line(claim)}"), "\n".join(rows))
+            rows.append(row([*cells, "yes" if one.holds else "**no**"]))
+        yield folded(escape.html(f"{claim.statement}: {contexts_line(claim)}"), "\n".join(rows))
 
 
 def _cost(report: Report) -> str:
@@ -258,14 +279,14 @@ def _why(claims: list[Claim]) -> Iterator[str]:
         f"- {escape.code(claim.id)}: {escape.text('; '.join(claim.why))}" for claim in claims if claim.why
     ]
     if rows:
-        yield _folded("Why training runs were trained", "\n".join(rows))
+        yield folded("Why training runs were trained", "\n".join(rows))
 
 
 def _arms(arms: list[Arm]) -> Iterator[str]:
     if arms:
-        rows = [_row(["Arm", "Function", "Parameters", "Data", "Training runs", "Mean time"])]
-        rows.append(_row([":--", ":--", ":--", ":--", "--:", "--:"]))
-        yield _folded(f"{plural(len(arms), 'arm')}", "\n".join([*rows, *(_row(_arm(arm)) for arm in arms)]))
+        rows = [row(["Arm", "Function", "Parameters", "Data", "Training runs", "Mean time"])]
+        rows.append(row([":--", ":--", ":--", ":--", "--:", "--:"]))
+        yield folded(f"{plural(len(arms), 'arm')}", "\n".join([*rows, *(row(_arm(arm)) for arm in arms)]))
 
 
 def _arm(arm: Arm) -> list[str]:
@@ -301,7 +322,7 @@ def _provenance(report: Report) -> str:
         rows += [f"- Environment: {escape.text(', '.join(versions))}"] if versions else []
     rows.append(f"- How to read the bars: `{legend(unicode=True)}`")
     again = ["", "To reproduce:", "", escape.block(s.command)] if s.command else []
-    return _folded("Provenance: versions, device, alpha, seeds, how to reproduce", "\n".join([*rows, *again]))
+    return folded("Provenance: versions, device, alpha, seeds, how to reproduce", "\n".join([*rows, *again]))
 
 
 def _seeds(claim: Claim) -> str:
@@ -310,17 +331,3 @@ def _seeds(claim: Claim) -> str:
         return ""
     in_order = len(used) > 2 and used == list(range(used[0], used[0] + len(used)))
     return f"; seeds {used[0]} to {used[-1]}" if in_order else f"; seeds {', '.join(map(str, used))}"
-
-
-def _folded(title: str, body: str) -> str:
-    """A folded section; ``title`` is HTML, the blank lines let GitHub read the body as Markdown."""
-    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _minus(number: str) -> str:
-    """Numbers as typeset: a real minus, which no list marker is made of, and a dash for the unknown."""
-    return "\u2013" if number == "-" else number.replace("e-", "e\u2212").replace("-", "\u2212")

@@ -166,13 +166,48 @@ class Claim(msgspec.Struct, kw_only=True):
     """p-value of the estimate being the same in all contexts."""
     remarks: list[str] = []
     """What is worth knowing beside the verdict: warnings, identical runs, pairs beyond the deciding one."""
+    family: str | None = None
+    """Id of the family whose alpha it shares; null for a claim by itself."""
+    component: str | None = None
+    """The row of an ablation that it is about."""
+    adjusted_p: float | None = None
+    """p-value in its family: at most the family's alpha exactly on PASS."""
 
 
 class Family(msgspec.Struct, kw_only=True):
-    """Claims that are corrected together (none yet: ablations bring them)."""
+    """Claims that share one alpha: the rows of an ablation, asked as one question about one metric."""
 
     id: str
     claims: list[str]
+    """Ids of its rows, in the user's order."""
+    test: str = ""
+    """Node id of the gate that asked."""
+    line: Count | None = None
+    statement: str = ""
+    """As the user asks it: ``study["auc"].each_component_helps(by=0.01)``."""
+    metric: str = ""
+    side: Literal["without", "adding"] = "without"
+    """Whether a row is the full arm minus the variant without the component, or the variant with it minus the base."""
+    lower_is_better: bool = False
+    reference: str = ""
+    """The arm that every row is paired with, as text; its id is in each row's ``arms``."""
+    reference_arm: str = ""
+    verdict: Result = "UNDECIDED"
+    """PASS if every row passed, FAIL if one failed."""
+    reason: str = ""
+    remedy: str | None = None
+    """How to go on, where it was stopped."""
+    margin: float | None = None
+    """``by``: what a row has to be worth more than, or not be worse by."""
+    alpha: float = 0.05
+    """Of all rows together; a row's own ``alpha`` is the level at which it was decided."""
+    method: str = ""
+    """How the rows share alpha."""
+    trained: Count = 0
+    """Training runs of the reference and of all variants."""
+    reused: Count = 0
+    seconds: float = 0.0
+    remarks: list[str] = []
 
 
 class Arm(msgspec.Struct, kw_only=True):
@@ -232,6 +267,7 @@ class GateRecord(msgspec.Struct, kw_only=True):
 
     gate: Gate
     claims: list[Claim] = []
+    families: list[Family] = []
     arms: list[Arm] = []
     failed_runs: list[FailedRun] = []
     messages: list[Message] = []

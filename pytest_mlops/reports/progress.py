@@ -117,6 +117,7 @@ def price_lines(
     on_gpu: bool,
     left: float,
     one_arm: bool,
+    arms: int = 2,
 ) -> list[str]:
     r"""Lines about what a claim may cost: before its first pair that is trained, or after it.
 
@@ -136,6 +137,8 @@ def price_lines(
         Seconds left of the session's budget, infinity for no limit.
     one_arm : bool
         Whether one arm is compared with a bar, so that there are no pairs.
+    arms : int
+        How many arms train: those of an ablation train a seed together.
 
     Returns
     -------
@@ -163,6 +166,8 @@ def price_lines(
         cost += f"; budget left {duration(left)}"
     what = "run" if one_arm else "pair"
     times = f"about {duration(took)} a {what}" if pair is None else f"{what} {pair} took {duration(took)}"
+    if arms > 2:
+        times = f"{'about ' if pair is None else ''}{duration(took)} a seed of {arms} arms"
     first, runs_line = "  price: ", f"{times}; to decide: {count}:"
     if len(first) + len(runs_line) <= _WIDTH:
         return [first + runs_line, *wrap(cost, _WIDTH, first=" " * len(first))]

@@ -7,8 +7,22 @@ from datetime import datetime
 from functools import partial
 
 from pytest_mlops.reports.bars import bar, domain, legend
+from pytest_mlops.reports.families import (
+    Table,
+    collapse_line,
+    cost,
+    counts,
+    has_table,
+    in_order,
+    margin_of,
+    reasons,
+    reference_text,
+    rows_of,
+    shares,
+    what,
+)
 from pytest_mlops.reports.figures import Scale, finite, p_text
-from pytest_mlops.reports.model import Claim, FailedRun, Part, Report
+from pytest_mlops.reports.model import Claim, FailedRun, Family, Part, Report
 from pytest_mlops.reports.text import columns, duration, pad, plural, printable, tail, traceback_tail, wrap
 from pytest_mlops.reports.wording import (
     UNFINISHED,
@@ -65,8 +79,12 @@ def summary(
     width = max(40, width)
     rows: list[Line] = []
     expected = expected_failures(report)
-    for claim in report.claims:
-        rows += [*_claim(claim, width, unicode, verbosity, claim.test in expected), ("", _PLAIN)]
+    for one in in_order(report):
+        if isinstance(one, Family):
+            block = _family(one, report.claims, width, unicode, verbosity, one.test in expected)
+        else:
+            block = _claim(one, width, unicode, verbosity, one.test in expected)
+        rows += [*block, ("", _PLAIN)]
     if any(claim.verdict != "ERROR" for claim in report.claims):
         rows += [(row, _FAINT) for row in wrap(legend(unicode=unicode), width, first=_INDENT)]
         rows.append(("", _PLAIN))
@@ -160,6 +178,47 @@ def _contexts(claim: Claim, scale: Scale, width: int, unicode: bool) -> Iterator
                 rest=_INDENT + "    ",
             )
         )
+
+
+def _family(
+    family: Family, claims: list[Claim], width: int, unicode: bool, verbosity: int, expected: bool
+) -> Iterator[Line]:
+    """The block of an ablation: one table with a line a component."""
+    rows = rows_of(family, claims)
+    known = expected and family.verdict != "PASS"
+    where = f"{printable(family.test)}{'' if family.line is None else f' line {family.line}'}"
+    markup = {"green" if known else _COLOUR[family.verdict]: True, "bold": True}
+    for row in wrap(
+        f"{where} (expected: xfail)" if known else where,
+        width,
+        first=pad(family.verdict, len(_INDENT)),
+        rest=_INDENT,
+    ):
+        yield row, markup
+    yield from _plain(wrap(printable(family.statement), width, first=_INDENT, rest=_INDENT + "  "))
+    if family.verdict == "ERROR":
+        yield from _plain(_with_command(printable(family.reason), width, _INDENT))
+        yield from _plain(wrap(f"no verdict: {cost(family)}", width, first=_INDENT))
+    if not has_table(family, rows):
+        return
+    yield from _plain(wrap(reference_text(family, rows), width, first=_INDENT, rest=_INDENT + "  "))
+    for text, verdict in Table(family=family, rows=rows, width=width, unicode=unicode).lines():
+        yield text.rstrip(), {_COLOUR[verdict]: True} if verdict is not None else _PLAIN
+    facts = f"{what(family)}; margin {margin_of(family, rows)}; {counts(rows)}; {cost(family)}"
+    yield from _plain(wrap(facts, width, first=_INDENT))
+    for text in reasons(rows, verbose=verbosity >= 1):
+        yield from _plain(_with_command(text, width, _INDENT))
+    if family.remedy:
+        yield from _plain(
+            _with_command(printable(family.remedy), width, _INDENT + ("\u2192 " if unicode else "-> "))
+        )
+    yield from _plain(wrap(shares(family, rows), width, first=_INDENT))
+    collapse = collapse_line(rows)
+    yield from _plain(wrap(collapse, width, first=_INDENT) if collapse is not None else [])
+    for remark in [*family.remarks, *dict.fromkeys(r for row in rows for r in row.remarks if verbosity >= 1)]:
+        yield from _plain(wrap(printable(remark), width, first=_INDENT + "note: "))
+    for reason in [why for row in rows for why in row.why] if verbosity >= 1 else []:
+        yield from _plain(wrap(printable(reason), width, first=_INDENT + "trained: "))
 
 
 def _error(claim: Claim, width: int) -> Iterator[Line]:

@@ -68,10 +68,16 @@ def scope(claim: Claim) -> str:
     if claim.verdict != "PASS":
         return how if finite(claim.estimate) is None else f"judged for {printable(claim.holds_for)}; {how}"
     text = f"holds for {printable(claim.holds_for)}; {how}"
+    collapse = collapse_text(claim)
+    return text if collapse is None else f"{text}; {collapse}"
+
+
+def collapse_text(claim: Claim) -> str | None:
+    """What so few seeds cannot exclude; None where nothing is known of it."""
     bound = finite(claim.collapse_bound)
     if bound is None:
-        return text
-    return f"{text}; {plural(claim.n, 'seed')} without a collapse cannot exclude one on up to {bound:.0%} of seeds"
+        return None
+    return f"{plural(claim.n, 'seed')} without a collapse cannot exclude one on up to {bound:.0%} of seeds"
 
 
 def parts_line(parts: list[Part]) -> str:
@@ -104,7 +110,8 @@ def verdicts_line(report: Report) -> str:
 
 def chance_line(report: Report) -> str | None:
     """With many claims: how many would PASS by chance if nothing were gained; None with few."""
-    expected = sum(claim.alpha for claim in report.claims if claim.verdict != "ERROR")
+    alone = sum(claim.alpha for claim in report.claims if claim.verdict != "ERROR" and claim.family is None)
+    expected = alone + sum(family.alpha for family in report.families if family.verdict != "ERROR")
     if expected < _WORTH_SAYING:
         return None
     return (

@@ -103,6 +103,7 @@ class Assembly:
             ),
             gates=[r.gate for r in records],
             claims=[claim for r in records for claim in r.claims],
+            families=[family for r in records for family in r.families],
             arms=list(_unique(arm for r in records for arm in r.arms)),
             failed_runs=_distinct(run for r in records for run in r.failed_runs),
             messages=[*self._messages, *(message for r in records for message in r.messages)],

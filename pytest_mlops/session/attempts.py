@@ -21,6 +21,9 @@ from pytest_mlops.settings import Settings
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 
 
+_MARGIN = re.compile(r" [+-] #$")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One attempt at a claim."""
@@ -134,13 +137,15 @@ class Attempts:
 
 
 def _name(claim: Claim, test: str) -> str:
-    """The claim whatever its numbers: another margin is another attempt at the same claim."""
-    return f"{test} {_NUMBER.sub('#', claim.statement)}"
+    """The claim whatever its numbers: another margin, or the first one, is another attempt at the same claim."""
+    return f"{test} {_MARGIN.sub('', _NUMBER.sub('#', claim.statement))}"
 
 
 def _design(claim: Claim, settings: Settings) -> dict[str, object]:
     """What was fixed before the first look."""
+    shared = {"rows": claim.member.rows} if claim.member is not None else {}
     return {
+        **shared,
         "statement": claim.statement,
         "alpha": settings.alpha,
         "power": settings.power,

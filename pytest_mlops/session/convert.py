@@ -22,6 +22,7 @@ from pytest_mlops.errors import without_link
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports import model
 from pytest_mlops.session.context_rows import contexts_remarks, contexts_shown
+from pytest_mlops.session.convert_families import families_of, family_id
 from pytest_mlops.session.details import short_hash
 from pytest_mlops.session.gates import Gate, Hearing
 from pytest_mlops.session.preparing import Prepared
@@ -53,7 +54,7 @@ def gate_record(gate: Gate) -> model.GateRecord:
     """What a gate adds to the report."""
     claims = [_claim(gate, hearing, place) for place, hearing in enumerate(gate.hearings)]
     places = [prepared.place for hearing in gate.hearings for prepared in hearing.prepared]
-    bills = [hearing.bill for hearing in gate.hearings]
+    bills = [gate.bill, *(family.bill for family in gate.families), *(one.bill for one in gate.hearings)]
     return model.GateRecord(
         gate=model.Gate(
             test=gate.test,
@@ -62,8 +63,9 @@ def gate_record(gate: Gate) -> model.GateRecord:
             claims=[claim.id for claim in claims],
         ),
         claims=claims,
+        families=families_of(gate, claims),
         arms=_arms(gate.hearings),
-        failed_runs=[run for hearing in _all(gate.hearings) for run in _failed_runs(hearing)],
+        failed_runs=_distinct(run for hearing in _all(gate.hearings) for run in _failed_runs(hearing)),
         messages=list(_messages(gate)),
         trained=sum(bill.trained for bill in bills),
         reused=sum(bill.reused for bill in bills),
@@ -80,8 +82,9 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
     claim, judgement, settings = hearing.claim, hearing.judgement, gate.settings
     part = judgement.deciding if judgement is not None else None
     verdict = judgement.verdict if judgement is not None else Verdict.UNDECIDED
-    alpha = hearing.test.alpha if hearing.test is not None else settings.alpha
+    alpha = hearing.level or (hearing.test.alpha if hearing.test is not None else settings.alpha)
     most = _most(hearing, settings)
+    family = hearing.family
     return model.Claim(
         id=claim_id(gate.test, place),
         test=gate.test,
@@ -118,7 +121,14 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         parts=_parts(judgement, most),
         contexts=(by_context := contexts_shown(hearing, gate.contexts, part))[0],
         interaction=_number(by_context[1]),
-        remarks=[*_remarks(claim, judgement), *contexts_remarks(*by_context), *hearing.remarks],
+        remarks=[
+            *_remarks(claim, judgement, alone=family is None),
+            *contexts_remarks(*by_context),
+            *hearing.remarks,
+        ],
+        family=family_id(gate, family) if family is not None else None,
+        component=claim.member.component if claim.member is not None else None,
+        adjusted_p=_number(hearing.adjusted_p),
     )
 
 
@@ -189,7 +199,9 @@ def _parts(judgement: Judgement | None, most: int) -> list[model.Part]:
     ]
 
 
-def _remarks(claim: Claim, judgement: Judgement | None) -> Iterable[str]:
+def _remarks(claim: Claim, judgement: Judgement | None, *, alone: bool) -> Iterable[str]:
+    if claim.member is not None and alone:
+        yield f"one of {claim.member.rows} components: judged at its share of alpha, 1 / {claim.member.rows}"
     if judgement is None or not judgement.parts:
         return
     part = judgement.deciding
@@ -272,6 +284,11 @@ def _all(hearings: Iterable[Hearing]) -> Iterable[Hearing]:
         yield from hearing.inside or [hearing]
 
 
+def _distinct(failed: Iterable[model.FailedRun]) -> list[model.FailedRun]:
+    """Rows of a family share the failed runs of their reference."""
+    return list({(run.arm, run.seed): run for run in failed}.values())
+
+
 def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:
     labels = {arm_id(arm): hearing.claim.names.get(arm.identity, arm.label) for arm in hearing.claim.arms}
     for name, results in hearing.outcomes:
@@ -291,9 +308,13 @@ def _failed_runs(hearing: Hearing) -> Iterable[model.FailedRun]:
 def _messages(gate: Gate) -> Iterable[model.Message]:
     """What the store and training runs wanted the user to know, each once."""
     seen = set()
+    for bill in [gate.bill, *(family.bill for family in gate.families)]:
+        yield from (model.Message(level="warning", text=text) for text in bill.messages)
     for hearing in gate.hearings:
         for text in hearing.warnings:
-            yield model.Message(level="warning", text=text, test=gate.test)
+            if text not in seen:
+                seen.add(text)
+                yield model.Message(level="warning", text=text, test=gate.test)
         yield from (model.Message(level="warning", text=text) for text in hearing.bill.messages)
         labels = {arm_id(arm): arm.label for arm in hearing.claim.arms}
         for name, results in hearing.outcomes:

@@ -163,15 +163,15 @@ class Deciding:
         outcomes = self._begin(hearing, gate)
         self.say(claim_line(gate=gate.test, statement=claim.statement))
         wanted = [(prepared, 0) for prepared in hearing.prepared]
-        runs = self.laboratory.runs(wanted, hearing.bill, look=partial(_look, claim, None))
+        runs = self.laboratory.runs(wanted, hearing.bill, look=partial(look, claim, None))
         for prepared, run in zip(hearing.prepared, runs, strict=True):
             if run is not None:
                 outcomes[prepared.claimed].append(run)
         if hearing.bill.refused is not None:
-            hearing.go_on = self._go_on_after_budget(gate, self.laboratory.expected(hearing.bill.refused))
-            return nothing_known(self._budget_reached(hearing.bill.refused, settings))
+            hearing.go_on = self.go_on_after_budget(gate, self.laboratory.expected(hearing.bill.refused))
+            return nothing_known(self.budget_reached(hearing.bill.refused, settings))
         judgement = judge_over_patients(claim, outcomes, alpha=settings.alpha, power=settings.power)
-        self._check_unchanged(claim, outcomes)
+        self.check_unchanged(claim.statement, outcomes)
         if judgement.ended is Ended.DECIDED:
             self._count(hearing, gate)
         return judgement
@@ -214,14 +214,14 @@ class Deciding:
             with telling.measured(hearing.bill, pair):
                 self._next_pair(sources, outcomes, hearing, settings)
             if hearing.bill.refused is not None:
-                hearing.go_on = self._go_on_after_budget(gate, telling.rest(pair).seconds[-1])
-                return judged(run_out=self._budget_reached(hearing.bill.refused, settings))
+                hearing.go_on = self.go_on_after_budget(gate, telling.rest(pair).seconds[-1])
+                return judged(run_out=self.budget_reached(hearing.bill.refused, settings))
             judgement = judged()
             telling.pair(judgement, outcomes)
             if judgement.open and pair + 1 == telling.most:
                 judgement = judged(run_out=f"the recorded results end after {telling.most} training runs")
             if not judgement.open:
-                self._check_unchanged(claim, outcomes)
+                self.check_unchanged(claim.statement, outcomes)
                 return judgement
         raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
 
@@ -249,9 +249,9 @@ class Deciding:
             runs: Sequence[RunResult | None] = costs.next_pair(self.laboratory, ready, pair, hearing.bill)
         else:
             ready = costs.in_order(ready, pair)
-            look = partial(_look, hearing.claim, hearing.test) if pair == 0 else None
+            check = partial(look, hearing.claim, hearing.test) if pair == 0 else None
             wanted = [(prepared, 0 if prepared.arm.is_fixed else pair) for prepared in ready]
-            runs = self.laboratory.runs(wanted, hearing.bill, look=look, failures_count=counts)
+            runs = self.laboratory.runs(wanted, hearing.bill, look=check, failures_count=counts)
         for prepared, run in zip(ready, runs, strict=True):
             if run is not None:
                 outcomes[prepared.claimed].append(run)
@@ -291,9 +291,11 @@ class Deciding:
         attempt = self.attempts.of(claim, gate.test, settings, hearing.prepared)
         self.attempts.note(claim, gate.test, settings, hearing.prepared)
         if attempt.number > 1:
-            hearing.remarks.append(attempt.remark(settings.alpha))
+            alpha = hearing.test.alpha if hearing.test is not None else settings.alpha
+            hearing.remarks.append(attempt.remark(alpha))
 
-    def _budget_reached(self, refused: Prepared, settings: Settings) -> str:
+    def budget_reached(self, refused: Prepared, settings: Settings) -> str:
+        """Why a training run of this arm does not start."""
         left, expected = self.laboratory.budget.left, self.laboratory.expected(refused)
         if left <= 0 or expected is None:
             return f"the budget of {settings.budget} is spent"
@@ -302,18 +304,18 @@ class Deciding:
             f"{refused.arm.label} takes about {duration(expected)}"
         )
 
-    def _go_on_after_budget(self, gate: Gate, rest: float | None) -> str:
+    def go_on_after_budget(self, gate: Gate, rest: float | None) -> str:
         """The command whose budget is enough for all that may be left, in seconds."""
         enough = max((rest or 0.0) * _ROOM, gate.settings.budget_seconds)
         command = self.commands.go_on(gate.test, budget=time_text(enough))
         return f"Finished training runs are kept, and the sequence goes on where it stopped: {command}"
 
-    def _check_unchanged(self, claim: Claim, outcomes: Mapping[Arm, list[RunResult]]) -> None:
+    def check_unchanged(self, statement: str, outcomes: Mapping[Arm, list[RunResult]]) -> None:
         """All runs of a claim have to be of one and the same project, or they are not comparable."""
         changed = self.laboratory.changed([run for results in outcomes.values() for run in results])
         if changed:
             raise DataError(
-                f"{claim.statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "
+                f"{statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "
                 "are of the project before and some of the one after. Start pytest again: what still holds is reused."
             )
 
@@ -325,7 +327,7 @@ def _in_turn(source: Source, pair: int) -> Prepared | None:
     return source[pair % len(source)]
 
 
-def _look(claim: Claim, test: SequentialTest | None, arm: Arm, run: RunResult) -> None:
+def look(claim: Claim, test: SequentialTest | None, arm: Arm, run: RunResult) -> None:
     """Find a misspelt name, or a rate that so few seeds cannot show, at once and not after the other arms' first runs."""
     if not run.failed:
         check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)}, test=test)

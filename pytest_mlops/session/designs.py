@@ -14,6 +14,8 @@ from pytest_mlops.stats import SequentialTest
 def design_of(settings: Settings, claim: Claim, contexts: int = 1) -> SequentialTest:
     """The sequential test that a claim is judged by, over the mean of so many contexts.
 
+    A row of an ablation by itself has its share of alpha.
+
     Raises
     ------
     SettingError
@@ -25,7 +27,8 @@ def design_of(settings: Settings, claim: Claim, contexts: int = 1) -> Sequential
             f"{claim.statement}: using(seeds=...) leaves {most} seeds, but no look comes before min_seeds = "
             f"{settings.min_seeds}. Name more seeds or lower min_seeds."
         )
-    return _design(settings.alpha, settings.power, settings.min_seeds, most, contexts)
+    rows = claim.member.rows if claim.member is not None else 1
+    return _design(settings.alpha / rows, settings.power, settings.min_seeds, most, contexts)
 
 
 @lru_cache(maxsize=64)

@@ -100,5 +100,7 @@ class Fill:
 
 
 def _baselines(claim: Claim) -> list[Arm]:
-    """The arms on the right side: what the claim compares with."""
+    """The arms on the right side: what the claim compares with; of a row of an ablation its reference."""
+    if claim.member is not None:
+        return [claim.member.reference] if claim.member.reference.trains else []
     return [arm for arm in dict.fromkeys(term.arm for term in claim.right.terms) if arm.trains]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.contexts import Contexts
+from pytest_mlops.claims.family import FamilyClaim, FamilyJudgement
 from pytest_mlops.claims.guard import Asked
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.records import RunResult
@@ -41,6 +43,11 @@ class Hearing:
     """Of the claim in each context, where it has to hold in every one."""
     outcomes: list[tuple[str, list[RunResult]]] = field(default_factory=list)
     """Per arm, in the claim's order: its id and results."""
+    family: FamilyHearing | None = field(default=None, repr=False, compare=False)
+    """Of a claim that is a row of a family: what was asked is the family."""
+    level: float | None = None
+    """Error level of a row of a family, where it has one of its own."""
+    adjusted_p: float | None = None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -52,6 +59,37 @@ class Hearing:
     @property
     def broken(self) -> bool:
         """Whether an error kept it from a verdict; an interruption is none, nor is a claim that nobody asked."""
+        return self.judgement is None and self.error is not None and not self.interrupted
+
+
+@dataclass(kw_only=True, eq=False)
+class FamilyHearing:
+    """One family in a gate, from its statement to its judgement. Its rows have hearings of their own."""
+
+    family: FamilyClaim
+    rows: list[Hearing]
+    asked: bool = False
+    judgement: FamilyJudgement | None = None
+    error: str | None = None
+    interrupted: bool = False
+    go_on: str | None = None
+    remarks: list[str] = field(default_factory=list)
+    bill: Bill = field(default_factory=Bill)
+    """Of the reference, which all rows share."""
+    seconds: float = 0.0
+    outcomes: dict[Arm, list[RunResult]] = field(default_factory=dict)
+    """Of the reference and all variants."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """None while its truth was not asked for; UNDECIDED where asking ended in an error."""
+        if not self.asked:
+            return None
+        return self.judgement.verdict if self.judgement is not None else Verdict.UNDECIDED
+
+    @property
+    def broken(self) -> bool:
+        """Whether an error kept it from a verdict; an interruption is none."""
         return self.judgement is None and self.error is not None and not self.interrupted
 
 
@@ -70,6 +108,9 @@ class Gate:
     """How many of the claims the guard has looked at."""
     asked_at: set[tuple[str, int]] = field(default_factory=set)
     """Files and lines on which the truth of a claim was asked."""
+    families: list[FamilyHearing] = field(default_factory=list)
+    bill: Bill = field(default_factory=Bill)
+    """Of training runs that were trained for no claim: to look at an ablation."""
 
     @property
     def turns(self) -> int:
@@ -84,9 +125,33 @@ class Gate:
         self.hearings.append(Hearing(claim=claim))
         return self.hearings[-1]
 
+    def family_hearing(self, family: FamilyClaim) -> FamilyHearing:
+        """The hearing of a family, with one of each row; opened when the family is new here."""
+        for hearing in self.families:
+            if hearing.family is family:
+                return hearing
+        opened = FamilyHearing(family=family, rows=[])
+        opened.rows = [Hearing(claim=row, family=opened) for row in family.rows]
+        self.hearings += opened.rows
+        self.families.append(opened)
+        return opened
+
     def asked(self, *, since: int = 0) -> list[Asked]:
-        """Its claims for the guard."""
-        return [
-            Asked(statement=h.claim.statement, line=h.claim.line, verdict=h.verdict, broken=h.broken)
-            for h in self.hearings[since:]
-        ]
+        """Its claims for the guard: a family is one question, whatever its number of rows."""
+        found = []
+        for h in self.hearings[since:]:
+            if h.family is None:
+                asked = Asked(
+                    statement=h.claim.statement, line=h.claim.line, verdict=h.verdict, broken=h.broken
+                )
+            elif h is h.family.rows[0]:
+                asked = Asked(
+                    statement=h.family.family.statement,
+                    line=h.family.family.line,
+                    verdict=h.family.verdict,
+                    broken=h.family.broken,
+                )
+            else:
+                continue
+            found.append(asked)
+        return found

@@ -89,7 +89,8 @@ class Plan:
         if spends(gate.settings):
             gate, known, note = self._next_attempt(claim, gate, known)
         planned(claim, gate, known, self._laboratory)  # what is wrong with the claim is the gate's error
-        self._heard.append(_Heard(claim=claim, gate=gate, known=known, note=note, at=at))
+        notes = "; ".join(filter(None, [note, _share(claim)])) or None
+        self._heard.append(_Heard(claim=claim, gate=gate, known=known, note=notes, at=at))
 
     def _next_attempt(self, claim: Claim, gate: Gate, known: Pilot) -> tuple[Gate, Pilot, str]:
         """What the claim would be judged by if it were asked now: the level and the seeds of its attempt."""
@@ -125,3 +126,11 @@ class Plan:
         if whole.claims:
             whole.total = cost_of([Wish(needs=row.needs, stops=row.stops) for row in whole.claims])
         return plan_lines(whole, width=width)
+
+
+def _share(claim: Claim) -> str | None:
+    """What is left out of the plan of a row of an ablation."""
+    if claim.member is None:
+        return None
+    rows = claim.member.rows
+    return f"one of {rows} components, planned at alpha / {rows}: in a family it has more once others passed"

@@ -233,17 +233,39 @@ def any_report() -> st.SearchStrategy[Report]:
         seed=count,
     )
     level = st.sampled_from(["info", "warning", "error"])
+    family = build(
+        Family,
+        **dict.fromkeys(("id", "test", "statement", "reference", "reference_arm", "reason", "method"), text),
+        claims=st.lists(text, **few),
+        verdict=st.sampled_from(["PASS", "FAIL", "UNDECIDED", "ERROR"]),
+        side=st.sampled_from(["without", "adding"]),
+        margin=maybe,
+        alpha=number,
+        seconds=number,
+        remarks=st.lists(text, **few),
+    )
     session = build(
         Session, started=text, seconds=number, python=text, platform=text, command=text, saved_seconds=number
     )
-    return build(
+    report = build(
         Report,
         tool=build(Tool, version=text),
         session=session,
         gates=st.lists(gate, **few),
         claims=st.lists(claim, **few),
-        families=st.lists(build(Family, id=text, claims=st.lists(text, **few)), **few),
+        families=st.lists(family, **few),
         arms=st.lists(arm, **few),
         failed_runs=st.lists(run, **few),
         messages=st.lists(build(Message, level=level, text=text, test=st.none() | text), **few),
     )
+    return st.builds(_with_rows, report, st.integers(0, 2))
+
+
+def _with_rows(report: Report, count: int) -> Report:
+    """The report with its first claims as rows of its first family."""
+    if report.families:
+        family, rows = report.families[0], report.claims[:count]
+        for place, claim in enumerate(rows):
+            claim.id, claim.family, claim.component = f"{claim.id}#{place}", family.id, claim.statement
+        family.claims = [claim.id for claim in rows]
+    return report

@@ -5,7 +5,9 @@ import cmarkgfm
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_mlops.reports.families import has_table, in_order, rows_of
 from pytest_mlops.reports.markdown import LIMIT, markdown
+from pytest_mlops.reports.model import Family
 
 
 def test_markdown_of_a_report(make_report) -> None:
@@ -52,10 +54,15 @@ def test_any_report_keeps_its_table_and_its_folds(any_report, data) -> None:
     report = data.draw(any_report)
     text = markdown(report)
     page = cmarkgfm.github_flavored_markdown_to_html(text, 1 << 17)
+    shown = list(in_order(report))
+    families = [one for one in shown if isinstance(one, Family)]
+    families = [one for one in families if has_table(one, rows_of(one, report.claims))]
     tables = [len(report.claims) > 0, *(len(c.parts) > 0 for c in report.claims), len(report.arms) > 0]
+    tables += [True for _ in families]
     assert page.count("<table>") == sum(tables)
     assert page.count("<details>") == page.count("</details>") == text.count("<details>")
-    cells = 8 * len(report.claims) + 7 * sum(len(c.parts) for c in report.claims) + 6 * len(report.arms)
+    cells = 8 * len(shown) + 7 * sum(len(c.parts) for c in report.claims) + 6 * len(report.arms)
+    cells += 7 * sum(len(rows_of(family, report.claims)) for family in families)
     assert page.count("<td") == cells
 
 

@@ -6,9 +6,10 @@ import enum
 import functools
 import os
 import tempfile
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from inspect import signature
 from pathlib import Path, PurePath
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, EllipsisType, FunctionType, MethodType, NotImplementedType
 from typing import Any
 
 from pytest_mlops.errors import ParameterError
@@ -16,8 +17,24 @@ from pytest_mlops.fingerprint.content import CodeOf, array_bytes, array_like, co
 from pytest_mlops.fingerprint.roots import below_root
 from pytest_mlops.fingerprint.variables import refuse_secret
 
+
+@dataclass
+class _Made:
+    values: list[int] = field(default_factory=list)
+
+
 LARGEST_CAPTURE = 10_000_000
 """Bytes of an array that may travel as a parameter or in a closure."""
+
+
+_ONE_OF_A_KIND = (
+    EllipsisType,
+    NotImplementedType,
+    type(MISSING),
+    type(signature(_Made).parameters["values"].default),
+)
+"""Kinds of which there is one value: nothing to tell apart. The last stands in the signature of a dataclass for a
+default that a function makes; it has no public name."""
 
 
 def canonical(value: Any, *, name: str, code: CodeOf) -> Any:
@@ -87,6 +104,8 @@ def _canonical_object(value: Any, name: str, code: CodeOf) -> Any:
         }
         state |= getattr(value, "__dict__", {})  # what was added to it counts as much
         return {"dataclass": code(type(value), name), "fields": canonical(state, name=name, code=code)}
+    if isinstance(value, _ONE_OF_A_KIND):
+        return {"constant": type(value).__qualname__}
     if type(value).__module__ == "torch" and type(value).__name__ in (
         "dtype",
         "device",

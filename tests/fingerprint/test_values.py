@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from pytest_mlops.errors import ParameterError
-from pytest_mlops.fingerprint import describe, key_of
+from pytest_mlops.fingerprint import describe, fingerprint, key_of
 
 
 def test_keys_of_equal_values_are_equal_text():
@@ -20,6 +20,37 @@ class Options:
 @dataclasses.dataclass(slots=True)
 class Slotted:
     lr: float = 0.1
+
+
+@dataclasses.dataclass
+class Stages:
+    widths: list[int] = dataclasses.field(default_factory=lambda: [64, 128])
+    depth: int = 2
+
+
+@dataclasses.dataclass
+class OtherStages:
+    widths: list[int] = dataclasses.field(default_factory=lambda: [64, 256])
+    depth: int = 2
+
+
+def train(run, *, stages=Stages):
+    return {"auc": float(len(stages().widths))}
+
+
+def test_a_dataclass_with_a_default_that_a_function_makes_has_a_key():
+    assert key_of(Stages(), name="stages") == key_of(Stages(), name="stages")
+    assert key_of(Stages(), name="stages") != key_of(Stages([64]), name="stages")
+    assert key_of(Stages, name="stages") != key_of(OtherStages, name="stages")
+
+
+def test_a_function_that_makes_such_a_dataclass_has_a_fingerprint():
+    assert fingerprint(train).digest
+
+
+@pytest.mark.parametrize("value", [..., NotImplemented, dataclasses.MISSING])
+def test_values_of_which_there_is_one_have_a_key(value):
+    assert key_of(value, name="x") == key_of(value, name="x") != key_of(None, name="x")
 
 
 def test_an_attribute_added_to_a_dataclass_counts():

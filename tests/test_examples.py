@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
+from pytest_mlops._optional import installed
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPECTED = {
     "quickstart": {"PASS"},
@@ -17,8 +19,9 @@ EXPECTED = {
 }
 
 
-def run_gates(folder):
-    command = [sys.executable, "-m", "pytest", "--mlops", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+def run_gates(folder, *options):
+    plain = ["--mlops", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    command = [sys.executable, "-m", "pytest", *plain, *options]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return json.loads((folder / "mlops-report" / "report.json").read_text(encoding="utf-8"))
@@ -87,3 +90,26 @@ def test_an_example_has_its_verdicts_and_trains_nothing_twice(example, tmp_path)
     assert [claim["contrasts"] for claim in first["claims"]] == [
         claim["contrasts"] for claim in second["claims"]
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not installed("lightning"), reason="the example trains with Lightning")
+def test_a_trainer_of_lightning_trains_the_same_numbers_again_and_without_warnings(tmp_path):
+    folder = copied("lightning_digits", tmp_path)
+    first, second = run_gates(folder, "-W", "error"), run_gates(folder)
+    shutil.rmtree(folder / ".mlops")
+    again = run_gates(folder)
+    assert [claim["verdict"] for claim in first["claims"]] == ["PASS"]
+    assert (first["session"]["trained"], second["session"]["trained"]) == (10, 0)
+    assert again["session"]["trained"] == 10
+    assert again["claims"][0]["contrasts"] == first["claims"][0]["contrasts"]
+    assert first["arms"][0]["environment"]["lightning"]  # its version is part of what a run is
+    assert {arm["environment"]["amp"] for arm in first["arms"]} == {"bf16"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not installed("lightning"), reason="the example trains with Lightning")
+def test_the_precision_of_a_run_reaches_lightning(tmp_path):
+    folder = copied("lightning_digits", tmp_path)
+    mixed, single = (run_gates(folder, f"--mlops-amp={amp}") for amp in ("auto", "off"))
+    assert mixed["claims"][0]["contrasts"] != single["claims"][0]["contrasts"]

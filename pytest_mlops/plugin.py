@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_mlops.claims.contexts import Contexts
+    from pytest_mlops.session.rehearsal import Rehearsal
     from pytest_mlops.session.session import Session
 
 pytest_plugins = ["pytest_mlops.fixtures"]
@@ -31,6 +32,7 @@ _MOST_FILLED = 100_000
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _WRONG_MARKER: pytest.StashKey[str] = pytest.StashKey()
 _CONTEXTS: pytest.StashKey[Contexts | None] = pytest.StashKey()
+_REHEARSED: pytest.StashKey[Rehearsal] = pytest.StashKey()
 _PUT_BACK: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 _BEGUN: pytest.StashKey[bool] = pytest.StashKey()
 _WATCHED: pytest.StashKey[bool] = pytest.StashKey()
@@ -139,6 +141,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{' and '.join(instead)}: a session does one of them.")
     if config.option.mlops_fill is not None:
         _check_fill(config)
+    if config.option.mlops_plan and (
+        hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None)
+    ):
+        raise pytest.UsageError(
+            "--mlops-plan rehearses gates before the first training run, in one process: run it without -n."
+        )
     words = ", ".join(f"{option.name}={option.default!r}" for option in OPTIONS if not option.of_session)
     config.addinivalue_line(
         "markers",
@@ -247,6 +255,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 error
             )  # an error of collection would be an internal one of pytest-xdist
 
+    if config.option.mlops_plan and not _only_shows(config):
+        others = [item for item in items if not _is_gate(item)]
+        if others:
+            items[:] = [item for item in items if _is_gate(item)]
+            config.hook.pytest_deselected(items=others)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Before anything is spent, a session that plans rehearses its gates."""
+    config = session.config
+    if not config.option.mlops_plan or _only_shows(config) or SESSION not in config.stash:
+        return
+    from pytest_mlops.session.rehearsal import rehearse
+
+    for found in rehearse(session.items, lambda item: item.stash[_SETTINGS]):
+        found.item.stash[_REHEARSED] = found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """In a session that plans, the claims of a rehearsal stand for the body of the gate."""
+    session, found = _session(pyfuncitem), pyfuncitem.stash.get(_REHEARSED, None)
+    if session is None or found is None:
+        return None
+    for claim in found.claims:
+        session.ask(claim)
+    return True
+
 
 def _is_gate(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) is not None for name in ("mlops", "ablate")) or any(
@@ -325,6 +362,11 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     if _is_gate(item):
         _mark_begun(item.config, session, settings)
     session.begin(item.nodeid, settings, is_gate=_is_gate(item), contexts=item.stash.get(_CONTEXTS, None))
+    found = item.stash.get(_REHEARSED, None)
+    if found is not None and found.ended is not None:
+        from pytest_mlops.session.plan import leave_out
+
+        leave_out(session, found)
     try:
         return (yield from _watched(session))
     except BaseException as error:

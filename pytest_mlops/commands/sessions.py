@@ -20,7 +20,8 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_interspersed_args": True}
 def plan(arguments: Sequence[str]) -> None:
     """Say what each claim will cost and can decide, from the store and a pilot of three pairs.
 
-    The training runs of the pilot are kept, and count when the claim is judged. The same as pytest --mlops-plan.
+    Gates are rehearsed where that is safe, and named where it is not. The training runs of the pilot are kept, and count
+    when the claim is judged. The same as pytest --mlops-plan.
     """
     _pytest("--mlops-plan", *arguments)
 

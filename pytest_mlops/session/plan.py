@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
+import pytest
 
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.contexts import claim_in
 from pytest_mlops.claims.judge import Judgement, no_verdict
-from pytest_mlops.reports.plans import Planned, PlannedClaim, plan_lines
+from pytest_mlops.reports.plans import Planned, PlannedClaim, Unplanned, plan_lines
 from pytest_mlops.session import contexts, costs
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.blocks import how_many
@@ -18,6 +19,8 @@ from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.outlooks import planned
 from pytest_mlops.session.pilot import Pilot, pilot, sources_of
+from pytest_mlops.session.rehearsal import Rehearsal
+from pytest_mlops.session.session import Session
 from pytest_mlops.session.spending import check_fresh, spends
 from pytest_mlops.session.totals import Wish, cost_of
 
@@ -54,6 +57,7 @@ class Plan:
         self._attempts = attempts
         self._heard: list[_Heard] = []
         self._rows: list[PlannedClaim] = []
+        self._unplanned: list[Unplanned] = []
 
     def hear(self, claim: Claim, gate: Gate) -> Judgement:
         """Train the pilot of a claim, where the store has none.
@@ -104,6 +108,10 @@ class Plan:
         )
         return replace(gate, settings=settings), replace(known, sources=own, counts=False), note
 
+    def leave_out(self, test: str, reason: str) -> None:
+        """Name a gate of which not all claims are known."""
+        self._unplanned.append(Unplanned(test=test, reason=reason))
+
     def finish(self) -> None:
         """Plan all claims by what the store has now: the pilot of one may be the baseline of another."""
         self._rows = []
@@ -115,7 +123,7 @@ class Plan:
 
     def found(self) -> list[object]:
         """The plans, as plain values."""
-        return [msgspec.to_builtins(Planned(claims=self._rows))]
+        return [msgspec.to_builtins(Planned(claims=self._rows, unplanned=self._unplanned))]
 
     def lines(self, found: Sequence[object], *, width: int) -> list[str]:
         """A block a claim, and what all of them cost."""
@@ -134,3 +142,12 @@ def _share(claim: Claim) -> str | None:
         return None
     rows = claim.member.rows
     return f"one of {rows} components, planned at alpha / {rows}: in a family it has more once others passed"
+
+
+def leave_out(session: Session, found: Rehearsal) -> None:
+    """Name a gate that was not rehearsed to its end; one without any claim is skipped, and so is its set-up."""
+    assert isinstance(session.instead, Plan)
+    assert found.ended is not None
+    session.instead.leave_out(found.item.nodeid, found.ended)
+    if not found.claims:
+        pytest.skip(f"not planned: {found.ended}")

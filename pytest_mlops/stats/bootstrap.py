@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pytest_mlops.stats.decision import Decision, Reason, Verdict
-from pytest_mlops.stats.judge import checked_contrasts
+from pytest_mlops.stats.checks import check_parts
+from pytest_mlops.stats.decision import Decision
+from pytest_mlops.stats.one_look import answered, sample_at
 from pytest_mlops.stats.recursion import Array
+
+METHOD = "studentised bootstrap"
 
 LEAST_SEEDS = 10  # with fewer the resamples say little of a tail
 RESAMPLES = 9999
-_ROUNDING = 8 * np.finfo(np.float64).eps  # of the largest contrast: a spread below it is no spread
+_ROUNDING = 8 * np.finfo(np.float64).eps  # of the largest contrast: a resample with less has no spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ class BootstrapTest:
                 f"alpha={self.alpha!r} must lie between 0.001, which {RESAMPLES} resamples resolve, and 0.5"
             )
 
-    def decide(self, contrasts: ArrayLike, *, resolution: float = 0.0) -> Decision:
+    def decide(self, contrasts: ArrayLike, *, resolution: float = 0.0, parts: int = 1) -> Decision:
         """Judge one claim by the contrasts of its seeds.
 
         Parameters
@@ -75,6 +78,8 @@ class BootstrapTest:
             One number a seed, in seed order, margin taken off; those beyond `seeds` are ignored.
         resolution : float
             Rounding error of a contrast: a standard deviation of at most this counts as none.
+        parts : int
+            Number of parts of a claim all of which must hold: each FAILs at ``alpha / parts``.
 
         Returns
         -------
@@ -87,35 +92,25 @@ class BootstrapTest:
         ValueError
             If a contrast is no finite real number, or there is more than one axis.
         """
-        values = checked_contrasts(contrasts)
-        if values.ndim != 1:
-            raise ValueError(f"contrasts must have one axis, one number a seed, got shape {values.shape}")
-        n = int(self.seeds)
-        if len(values) < n:
-            mean = float(values.mean()) if len(values) else math.nan
-            return Decision(verdict=Verdict.UNDECIDED, reason=Reason.CONTINUE, estimate=mean, n=len(values))
-        values = values[:n]
-        mean, sd = float(values.mean()), float(values.std(ddof=1))
-        if not sd > max(resolution, float(_ROUNDING * np.abs(values).max())):
-            return Decision(verdict=Verdict.UNDECIDED, reason=Reason.NO_VARIANCE, estimate=mean, n=n, sd=sd)
-        error = sd / math.sqrt(n)
-        t, resampled = mean / error, self._resampled((values - mean) / sd)
-        allowed = math.floor(self.alpha * (RESAMPLES + 1) + 1e-9) - 1
-        low, high = mean - resampled[-allowed - 1] * error, mean - resampled[allowed] * error
+        sample = sample_at(int(self.seeds), contrasts, resolution=resolution, method=METHOD)
+        if isinstance(sample, Decision):
+            return sample
+        error = sample.sd / math.sqrt(sample.n)
+        t, resampled = sample.mean / error, self._resampled((sample.values - sample.mean) / sample.sd)
+        allowed = _allowed(self.alpha)
         above = RESAMPLES - int(np.searchsorted(resampled, t, side="left"))
         below = int(np.searchsorted(resampled, t, side="right"))
-        verdict = (
-            Verdict.PASS if above <= allowed else Verdict.FAIL if below <= allowed else Verdict.UNDECIDED
-        )
-        return Decision(
-            verdict=verdict,
-            reason=Reason.EFFICACY if verdict == Verdict.PASS else Reason.MAX_SEEDS,
-            estimate=mean,
-            interval=(float(low), float(high)),
+        return answered(
+            sample,
+            passed=above <= allowed,
+            failed=below <= _allowed(self.alpha / check_parts(parts)),
+            interval=(
+                sample.mean - resampled[-allowed - 1] * error,
+                sample.mean - resampled[allowed] * error,
+            ),
             p_value=(1 + above) / (RESAMPLES + 1),
-            n=n,
             statistic=t,
-            sd=sd,
+            method=METHOD,
         )
 
     def _resampled(self, centred: Array) -> Array:
@@ -127,3 +122,8 @@ class BootstrapTest:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(error > _ROUNDING * np.abs(centred).max(), mean / error, np.copysign(np.inf, mean))
         return np.sort(t)
+
+
+def _allowed(level: float) -> int:
+    """Resamples at least as extreme that leave p at this level; -1 where no number of them does."""
+    return math.floor(level * (RESAMPLES + 1) + 1e-9) - 1

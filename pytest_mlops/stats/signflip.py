@@ -10,12 +10,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pytest_mlops.stats.checks import MOST_SEEDS
+from pytest_mlops.stats.checks import MOST_SEEDS, check_parts
 from pytest_mlops.stats.decision import Decision, Reason, Verdict
-from pytest_mlops.stats.judge import checked_contrasts
+from pytest_mlops.stats.one_look import one_axis
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.sequential import SequentialTest
 
+METHOD = "sequential sign-flip test"
+FIRST_LOOK = 8  # seeds before which a first look is in vain: the smallest p is 2^-n
 ENUMERATED = 14  # seeds up to which all sign patterns are gone through: 16,384
 FLIPS = 4999  # random patterns beyond that; with the one seen they make 5,000
 _HALVINGS = 16  # of the interval's ends: to a 30,000th of the contrasts' range
@@ -67,7 +69,7 @@ class SignFlipTest:
     test: SequentialTest
     seed: int = 0
 
-    def decide(self, contrasts: ArrayLike, *, resolution: float = 0.0) -> Decision:
+    def decide(self, contrasts: ArrayLike, *, resolution: float = 0.0, parts: int = 1) -> Decision:
         """Judge one claim by its contrasts so far.
 
         Parameters
@@ -76,6 +78,8 @@ class SignFlipTest:
             One number a seed, in seed order, margin taken off. Those beyond the deciding look are ignored.
         resolution : float
             Rounding error of a contrast: contrasts that spread no more than this do not pass.
+        parts : int
+            Number of parts of a claim all of which must hold: each FAILs at ``alpha / parts``.
 
         Returns
         -------
@@ -87,18 +91,20 @@ class SignFlipTest:
         ValueError
             If a contrast is no finite real number, or there is more than one axis.
         """
-        values = checked_contrasts(contrasts)
-        if values.ndim != 1:
-            raise ValueError(f"contrasts must have one axis, one number a seed, got shape {values.shape}")
+        values = one_axis(contrasts)
+        share = 1 / check_parts(parts)
         looks = self.test.looks[self.test.looks <= len(values)]
         if not len(looks):
             mean = float(values.mean()) if len(values) else math.nan
-            return Decision(verdict=Verdict.UNDECIDED, reason=Reason.CONTINUE, estimate=mean, n=len(values))
+            waiting = Reason.CONTINUE
+            return Decision(
+                verdict=Verdict.UNDECIDED, reason=waiting, estimate=mean, n=len(values), method=METHOD
+            )
         used = values[: int(looks[-1])]
         course = self._course(used, resolution)
         place, reason = self._stop(used, course, resolution)
         used = used[: int(looks[place])]
-        failed = reason in {Reason.FUTILITY, Reason.MAX_SEEDS} and self._passes(-used, resolution)
+        failed = reason in {Reason.FUTILITY, Reason.MAX_SEEDS} and self._passes(-used, resolution, share)
         verdict = Verdict.FAIL if failed else Verdict.UNDECIDED
         p_value = max(course.p_values[place], math.nextafter(self.test.alpha, 1))
         if reason == Reason.EFFICACY:
@@ -113,6 +119,7 @@ class SignFlipTest:
             n=len(values) if reason == Reason.CONTINUE else len(used),
             statistic=None if math.isnan(t) else t,
             sd=float(used.std(ddof=1)),
+            method=METHOD,
         )
 
     def _stop(self, values: Array, course: _Course, resolution: float) -> tuple[int, Reason]:
@@ -127,14 +134,17 @@ class SignFlipTest:
                 return place, Reason.FUTILITY
         return len(course.p_values) - 1, Reason.CONTINUE
 
-    def _course(self, values: Array, resolution: float) -> _Course:
-        """Go through the looks until the sequence passes: by all patterns first, then by random ones."""
+    def _course(self, values: Array, resolution: float, share: float = 1.0) -> _Course:
+        """Go through the looks until the sequence passes: by all patterns first, then by random ones.
+
+        Of the alpha spent by each look only this share may pass.
+        """
         looks = self.test.looks[self.test.looks <= len(values)]
         # Of the contrasts before the first look, so that later ones have no say in the rounding of sums.
         unit = float(np.abs(values[: int(looks[0])]).max()) or 1.0
         values = values / unit
         # A look that may not pass leaves its alpha to the next.
-        spent = np.maximum.accumulate(
+        spent = share * np.maximum.accumulate(
             _spent(self.test)[: len(looks)] * _spreads(np.abs(values), looks, resolution / unit)
         )
         split = int(np.searchsorted(looks, ENUMERATED, side="right"))
@@ -147,8 +157,8 @@ class SignFlipTest:
             course = _walk(_sums(values, signs, looks), spent[split:], course)
         return course
 
-    def _passes(self, values: Array, resolution: float) -> bool:
-        return self._course(values, resolution).passed is not None
+    def _passes(self, values: Array, resolution: float, share: float = 1.0) -> bool:
+        return self._course(values, resolution, share).passed is not None
 
     def _interval(self, values: Array, resolution: float) -> tuple[float, float]:
         """Shifts that would not make the contrasts pass by this look, nor their mirror image."""

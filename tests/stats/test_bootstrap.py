@@ -96,3 +96,12 @@ def test_bad_designs_are_refused_at_the_door(options, message):
 def test_more_than_one_axis_is_refused():
     with pytest.raises(ValueError, match="one axis"):
         TEST.decide([[1.0] * 12])
+
+
+def test_each_of_several_parts_fails_at_its_share():
+    contrasts = -0.6 + np.random.default_rng(3).normal(0, 1, 20)
+    test = BootstrapTest(seeds=20)
+    below = 1 - test.decide(contrasts).p_value
+    assert 0.05 / 20 < below < 0.05
+    assert test.decide(contrasts).verdict == "FAIL"
+    assert test.decide(contrasts, parts=20).verdict == "UNDECIDED"

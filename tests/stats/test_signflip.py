@@ -133,3 +133,11 @@ def test_units_change_nothing_but_the_units(seed, exponent):
 def test_more_than_one_axis_is_refused():
     with pytest.raises(ValueError, match="one axis"):
         TEST.decide([[1.0] * 12])
+
+
+def test_each_of_several_parts_fails_at_its_share():
+    # Futility would stop before harm shows, so the design has one look; 2^-8 is below 0.05 / 12 and above 0.05 / 13.
+    test = SignFlipTest(SequentialTest(min_seeds=8, max_seeds=8))
+    contrasts = -np.linspace(0.5, 1.5, 8)
+    assert test.decide(contrasts, parts=12).verdict == "FAIL"
+    assert test.decide(contrasts, parts=13).verdict == "UNDECIDED"

@@ -39,6 +39,39 @@ def test_verdict_p_value_and_interval_agree(contrasts, ratio):
         assert (decision.verdict == "FAIL") == (decision.p_value >= 0.95) == (decision.interval[1] <= 0)
 
 
+@given(NUMBERS, st.floats(0.01, 1.0))
+def test_guarded_it_never_decides_what_it_would_not_unguarded_and_its_interval_agrees(contrasts, ratio):
+    test = SplitTest(seeds=10, ratio=ratio)
+    plain, guarded = test.decide(contrasts), test.decide(contrasts, guard=True)
+    assert guarded.verdict in {plain.verdict, "UNDECIDED"}
+    if guarded.p_value is not None:
+        assert (guarded.verdict == "PASS") == (guarded.p_value <= 0.05) == (guarded.interval[0] >= 0)
+
+
+def test_the_guard_takes_hall_at_as_many_seeds_as_the_splits_are_worth():
+    # By hand, Hall (1992) with a = 1/3 and b = 1/6; 12 splits at a ratio of 1/4 are worth 3 independent seeds.
+    contrasts = np.array([0.5, 0.6, 0.4, 0.7, 0.5, 0.6, 0.55, 0.45, 0.65, 0.5, 0.6, -0.8])
+    skew, worth = stats.skew(contrasts, bias=False), 1 / (1 / 12 + 0.25)
+    s = contrasts.mean() / contrasts.std(ddof=1)
+    expected = math.sqrt(worth) * (s + skew * s**2 / 3 + skew**2 * s**3 / 27 + skew / (6 * worth))
+    decision = SplitTest(seeds=12, ratio=0.25).decide(contrasts, guard=True)
+    assert decision.statistic == pytest.approx(expected, rel=1e-9)
+    assert decision.method == "corrected resampled t-test, guarded for skewness"
+
+
+def test_each_of_several_parts_fails_at_its_share():
+    contrasts = -0.45 + np.random.default_rng(2).normal(0, 1, 30)
+    test = SplitTest(seeds=30, ratio=0.02)
+    t = test.decide(contrasts).statistic
+    assert stats.t.ppf(0.05 / 8, 29) < t < stats.t.ppf(0.05, 29)
+    assert test.decide(contrasts).verdict == "FAIL"
+    assert test.decide(contrasts, parts=8).verdict == "UNDECIDED"
+
+
+def test_overlap_widens_the_error_by_a_factor_that_plans_use():
+    assert SplitTest(seeds=30, ratio=0.25).widening == pytest.approx(math.sqrt((1 / 30 + 0.25) / (1 / 30)))
+
+
 @given(NUMBERS, st.floats(0, 3), st.integers(-20, 20))
 def test_shifts_upward_and_units_never_lose_a_pass(contrasts, shift, exponent):
     test = SplitTest(seeds=10, ratio=0.25)
@@ -97,7 +130,7 @@ def test_folds_of_uneven_size_count_by_the_largest():
         ([0.2, 0.2], [0.2, 0.3], "seed number 1 the arms split differently"),
         ([0.2, 0.2], [0.2], "one test share a seed"),
         ([], [], "one test share a seed"),
-        ([0.2, 0.3], [0.2, 0.3], "varies from 0.2 to 0.3"),
+        ([0.1, 0.21], [0.1, 0.21], "varies from 0.1 to 0.21"),
         ([0.0, 0.0], [0.0, 0.0], "between 0 and 1"),
         ([1.0], [1.0], "between 0 and 1"),
         ([0.2, np.nan], [0.2, 0.2], "is nan"),

@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+Place = tuple[int, int]
+"""Place of a seed in its block, and the first seed of the block."""
+
 # Measured by us for every run, so a training function cannot return a metric of these names.
 BUILT_IN_METRICS = ("seconds", "gpu_seconds", "peak_memory_mb", "failed")
 
@@ -72,6 +75,8 @@ class RunSpec:
     """Parameters that the user gave; the function binds its own defaults."""
     index: int
     """Place of the seed in its block."""
+    block: int = 0
+    """First seed of the block."""
     data: Any = None
     """What ``run.data`` is: a path, a structure of paths, or what the declared ``load()`` returned."""
     device: str = "cpu"
@@ -103,6 +108,8 @@ class Returned:
     shortened: bool = False
     """Whether anything was left out: a loader stopped early, or the function read ``run.smoke``."""
     seconds: float = 0.0
+    splits: tuple[VaryingSplit, ...] = ()
+    """Splits that another seed makes otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +125,63 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VaryingSplit:
+    """A division of the data that another seed makes otherwise, and its shares.
+
+    Examples
+    --------
+    >>> one = VaryingSplit(test=20, fit=80, folds=5, fold=3, repeat=0)
+    >>> one.words, VaryingSplit.of(one.text) == one
+    ('fold 4 of 5, repeat 1: 20 tested, 80 to fit', True)
+    """
+
+    test: int
+    """Samples of the test part."""
+    fit: int
+    """Samples of the other."""
+    folds: int | None = None
+    """How many folds take turns; None for a split drawn from the seed alone."""
+    fold: int = 0
+    """Which of them is tested, from 0."""
+    repeat: int = 0
+    """How often the data were divided anew before."""
+    block: int = 0
+    """First seed of the block, which decides how folds are shuffled."""
+
+    @property
+    def share(self) -> float:
+        """Test samples over all samples."""
+        return self.test / (self.test + self.fit)
+
+    @property
+    def index(self) -> int | None:
+        """Place in its block that the run has to have; None where its seed says all."""
+        return None if self.folds is None else self.repeat * self.folds + self.fold
+
+    def is_of(self, index: int, block: int) -> bool:
+        """Whether the run at that place of that block splits so: the seed alone does not tell which fold is tested."""
+        return self.folds is None or (self.index, self.block) == (index, block)
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        sizes = f"{self.test} tested, {self.fit} to fit"
+        if self.folds is None:
+            return f"by the seed: {sizes}"
+        return f"fold {self.fold + 1} of {self.folds}, repeat {self.repeat + 1}: {sizes}"
+
+    @property
+    def text(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def of(cls, text: str) -> VaryingSplit:
+        """The split behind its canonical JSON."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """What a training run turned out to depend on, noted while it trained."""
 
@@ -129,12 +193,23 @@ class Record:
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that its first-party code read, by name, with a short hash of their value; never the value."""
 
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Splits that another seed makes otherwise: what they are in words, with the JSON of :class:`VaryingSplit`."""
+
+    @cached_property
+    def varying(self) -> tuple[VaryingSplit, ...]:
+        """The splits that another seed makes otherwise; none for one fixed split."""
+        return tuple(VaryingSplit.of(text) for text in self.splits.values())
+
     @cached_property
     def text(self) -> str:
         """Canonical JSON."""
         noted = {"files": dict(self.files), "modules": dict(self.modules)}
-        if self.variables:  # without any the text is that of a record made before variables were noted
+        # Without any the text is that of a record made before such were noted.
+        if self.variables:
             noted["variables"] = dict(self.variables)
+        if self.splits:
+            noted["splits"] = dict(self.splits)
         return json.dumps(noted, sort_keys=True)
 
     @cached_property
@@ -230,6 +305,20 @@ class RunResult:
     def id(self) -> str:
         """SHA-256 of key and record: the name of this finished run in every store."""
         return hashlib.sha256(f"{self.key} {self.record.digest}".encode()).hexdigest()
+
+    def is_of(self, place: Place | None) -> bool:
+        """Whether a run at that place of its seeds is this one: the seed alone does not tell which fold is tested."""
+        return place is None or all(split.is_of(*place) for split in self.splits)
+
+    @property
+    def place(self) -> Place | None:
+        """Place in a block of seeds, and first seed of the block, that it depends on; None where its seed says all."""
+        return next(((one.index, one.block) for one in self.splits if one.index is not None), None)
+
+    @property
+    def splits(self) -> tuple[VaryingSplit, ...]:
+        """The splits that another seed makes otherwise; none for one fixed split. Their shares correct the variance."""
+        return self.record.varying
 
     @property
     def failed(self) -> bool:

@@ -216,6 +216,17 @@ OPTIONS: tuple[Option, ...] = (
         expected=f"a whole number from 2 to {MOST_SEEDS}",
     ),
     Option(
+        name="method",
+        type=str,
+        default="auto",
+        help="which test judges claims about numbers: auto is the sequential t-test, and a corrected variance at one look where "
+        "splits vary with the seed; signflip is sequential and exact for symmetric contrasts, from 8 seeds on; bootstrap is for "
+        "skewed contrasts, and costs max_seeds for every claim",
+        check=_any_of("auto", "signflip", "bootstrap"),
+        expected="",
+        choices=("auto", "signflip", "bootstrap"),
+    ),
+    Option(
         name="seed",
         type=int,
         default=0,
@@ -394,6 +405,7 @@ class Settings:
     power: float
     min_seeds: int
     max_seeds: int
+    method: str
     seed: int
     device: str
     amp: str

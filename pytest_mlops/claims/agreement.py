@@ -19,7 +19,7 @@ _CHANCE = 1e-4
 
 _FROM_RUN = (
     "Take all randomness from run (run.rng, run.generator, run.loader, run.init) or the global generators, and none from a "
-    "part of the seed such as run.seed % 5."
+    "part of the seed such as run.seed % 5. Cross-validation is run.split(data, folds=5)."
 )
 
 

@@ -1,7 +1,8 @@
 """The judge of families: from finished training runs to the verdicts of all rows. Pure, like the judge of one claim.
 
-Rows on one number a seed share alpha by Holm's procedure over sequential tests. Rates, and metrics with numbers for each case,
-are judged by exact tests and over patients, whose levels are no nested sequence: there each row has its own share, alpha / m.
+Rows on one number a seed share alpha by Holm's procedure over sequential tests. Rates, metrics with numbers for each case,
+and splits that vary are judged by exact tests, over patients and at one look, whose levels are no nested sequence: there each
+row has its own share, alpha / m.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from pytest_mlops.claims.judge import Ended, Judgement, ended_by_failure, first_
 from pytest_mlops.claims.rates import is_rate, yes_no_of
 from pytest_mlops.claims.sequences import PartJudgement, are_identical, sides_of
 from pytest_mlops.claims.series import Series, series_of
-from pytest_mlops.errors import MetricError
+from pytest_mlops.claims.splits import varies
+from pytest_mlops.errors import MetricError, SplitError
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
@@ -83,9 +85,16 @@ def judge_family(
     ------
     MetricError, RunError, ClaimError
         As the judge of one claim does; if a metric declared to be better when lower is none.
+    SplitError
+        If splits vary with the seed: those rows are judged apart.
     """
     from pytest_mlops.stats.families import holm
 
+    if varies(outcomes):
+        raise SplitError(
+            f"{family.statement}: splits vary with the seed, and contrasts of the same data are no sequence of independent "
+            "seeds. Ask each row by itself, at its share of alpha."
+        )
     check_declared(family, outcomes)
     known = [_known(row, outcomes, test, worst) for row in family.rows]
     rows = holm(
@@ -113,7 +122,7 @@ def judge_family(
 
 
 def apart(family: FamilyClaim, outcomes: Outcomes) -> bool:
-    """Whether the rows are judged apart, each at its share of alpha: rates, and metrics with numbers for each case.
+    """Whether the rows are judged apart, each at its share of alpha: rates, metrics with numbers for each case, splits that vary.
 
     Parameters
     ----------
@@ -127,7 +136,7 @@ def apart(family: FamilyClaim, outcomes: Outcomes) -> bool:
     ClaimError, MetricError
         If the metric is yes/no and no exact test answers the claim, or is missing.
     """
-    if claims_failure(family.rows[0]):
+    if claims_failure(family.rows[0]) or varies(outcomes):
         return True
     for row in family.rows:
         usable = min(len(outcomes.get(arm, ())) for arm in row.arms)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pytest_mlops.claims import sentences
@@ -16,7 +16,9 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.failures import NO_VALUES, with_worst_values
 from pytest_mlops.claims.fixed import spread
+from pytest_mlops.claims.methods import AUTO, designed
 from pytest_mlops.claims.sequences import PartJudgement, Sequences, are_identical
+from pytest_mlops.claims.splits import Splits, splits_of
 from pytest_mlops.claims.takes import pair_time
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, SequentialTest, Verdict
@@ -51,6 +53,8 @@ class Judgement:
     remedy: str | None = None
     identical: bool = False
     """Whether the arms' runs were identical bit for bit."""
+    splits: Splits | None = None
+    """How the splits of its runs vary with the seed."""
     failed_index: int | None = None
     """Place of the failed training run that ended the sequence."""
 
@@ -90,6 +94,7 @@ def judge(
     outcomes: Mapping[Arm, Sequence[RunResult]],
     test: SequentialTest,
     *,
+    method: str = AUTO,
     run_out: str | None = None,
     confirm_harm: bool = False,
     worst: Mapping[str, float] = NO_VALUES,
@@ -105,7 +110,9 @@ def judge(
         shortest list and beyond the deciding look are not used; where a training run failed, the others of its pair may be
         missing.
     test : SequentialTest
-        The design: error levels and looks.
+        The design: error levels and looks. Where the runs' splits vary with the seed there is one look, at its last one.
+    method : str
+        Which test judges numbers, as the option says it.
     run_out : str, optional
         Why no further pair can be had; then an open sequence ends UNDECIDED with this sentence.
     confirm_harm : bool
@@ -124,9 +131,15 @@ def judge(
         If a metric does not exist, or its name is not the same in every run.
     RunError
         If the training function seeds the generators alike under every seed, or trains few distinct runs under many.
+    SplitError
+        If splits vary in some runs and not in others, or not alike in all arms.
     ClaimError, SettingError
-        If a metric turns out to be yes/no, and no exact test answers the claim, or none with so few seeds.
+        If a metric turns out to be yes/no, and no exact test answers the claim, or none with so few seeds; or if the method
+        cannot judge the claim.
     """
+    splits = splits_of(claim, outcomes)
+    design = designed(claim, test, method, splits)
+    test = design.test
     outcomes = spread(claim, with_worst_values(claim, outcomes, worst))
     known = min(len(outcomes[arm]) for arm in claim.arms)
     failed = first_failure(claim, outcomes)
@@ -136,12 +149,13 @@ def judge(
     if usable == 0:
         return ended_by_failure(claim, outcomes, 0, ())
     parts = check_agreement(claim, outcomes, usable)
-    identical = are_identical(claim, outcomes, min(usable, int(test.looks[0])))
+    identical = are_identical(claim, outcomes, min(usable, design.first))
     sequences = Sequences(
-        claim=claim, outcomes=outcomes, test=test, identical=identical, confirm_harm=confirm_harm
+        claim=claim, outcomes=outcomes, design=design, identical=identical, confirm_harm=confirm_harm
     )
     judged = sequences.judged(parts, usable)
-    return _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
+    found = _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)
+    return replace(found, splits=splits)
 
 
 def first_failure(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) -> int | None:

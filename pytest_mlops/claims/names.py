@@ -8,15 +8,21 @@ from dataclasses import replace
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.claims.expressions import Expression
+from pytest_mlops.claims.methods import AUTO, designed, refuse
 from pytest_mlops.claims.rates import is_rate, rate_test
 from pytest_mlops.claims.recording import Recording
+from pytest_mlops.claims.splits import Splits
 from pytest_mlops.errors import MetricError
 from pytest_mlops.records import BUILT_IN_METRICS, Returned
 from pytest_mlops.stats import SequentialTest
 
 
 def check_names(
-    claim: Claim, returned: Mapping[Arm, Returned], *, test: SequentialTest | None = None
+    claim: Claim,
+    returned: Mapping[Arm, Returned],
+    *,
+    test: SequentialTest | None = None,
+    method: str = AUTO,
 ) -> str | None:
     """Check the names in a claim against the metrics that runs returned.
 
@@ -31,6 +37,8 @@ def check_names(
         What came back; arms of which nothing is known yet are left out. Recorded arms need no entry.
     test : SequentialTest, optional
         The claim's design: a rate that its seeds can never show is an error.
+    method : str
+        Which test judges numbers, as the option says it: one that rates are not judged by is an error.
 
     Returns
     -------
@@ -42,10 +50,14 @@ def check_names(
     MetricError
         If a metric does not exist, or the arms differ in what a wildcard matches.
     ClaimError, SettingError
-        If a metric is yes/no, and no exact test answers the claim, or none with so few seeds.
+        If a metric is yes/no, and no exact test answers the claim, or none with so few seeds; if splits vary, and the method
+        or so few seeds cannot do with that.
     """
     known = {arm: _of_recording(arm.source) for arm in claim.arms if isinstance(arm.source, Recording)}
     known |= {arm: returned[arm] for arm in claim.arms if arm in returned}
+    if test is not None:
+        for split in {split for one in known.values() for split in one.splits}:
+            designed(claim, test, method, Splits(ratio=split.test / split.fit, folds=split.folds))
     try:
         parts = _parts(claim, {arm: [*one.names, *BUILT_IN_METRICS] for arm, one in known.items()})
     except MetricError as error:
@@ -56,6 +68,8 @@ def check_names(
         yes_no = {arm: one.yes_no | {"failed"} for arm, one in known.items()}
         for part in parts:
             if is_rate(claim, part, yes_no) and test is not None:
+                varying = any(one.splits for one in known.values())
+                refuse(claim, "a yes/no metric", method, varying=varying)
                 rate_test(claim, part, test)
     return None
 

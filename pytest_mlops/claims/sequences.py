@@ -11,8 +11,10 @@ from pytest_mlops.claims import by_cases
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.by_cases import cases_of
 from pytest_mlops.claims.claim import Claim, Part
+from pytest_mlops.claims.methods import Design, at_one_look, refuse
 from pytest_mlops.claims.rates import answers, detectable, is_rate, rate_test, yes_no_of
 from pytest_mlops.claims.series import Series, series_of
+from pytest_mlops.claims.takes import takes_data
 from pytest_mlops.records import Cases, RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
@@ -66,8 +68,8 @@ class Sequences:
         What is claimed.
     outcomes : mapping of arm to results
         In seed order, finished and good.
-    test : SequentialTest
-        The design.
+    design : Design
+        Its looks, and the test that is asked at them.
     identical : bool
         Whether the runs are identical bit for bit up to the first look.
     confirm_harm : bool
@@ -76,9 +78,14 @@ class Sequences:
 
     claim: Claim
     outcomes: Mapping[Arm, Sequence[RunResult]]
-    test: SequentialTest
+    design: Design
     identical: bool
     confirm_harm: bool
+
+    @property
+    def test(self) -> SequentialTest:
+        """Error levels and looks."""
+        return self.design.test
 
     def judged(self, parts: Sequence[Part], usable: int) -> tuple[PartJudgement, ...]:
         """Every part by its own sequence, all cut at the look where the first of them stopped without PASS."""
@@ -97,8 +104,12 @@ class Sequences:
 
     def _part(self, part: Part, usable: int, parts: int) -> PartJudgement:
         series = series_of(self.claim, part, self.outcomes, usable)
-        if is_rate(self.claim, part, yes_no_of(self.claim, self.outcomes, usable)) and not self.identical:
-            return self._rate(part, series, usable, parts)
+        if is_rate(self.claim, part, yes_no_of(self.claim, self.outcomes, usable)):
+            self._refuse("a yes/no metric")
+            if not self.identical:
+                return self._rate(part, series, usable, parts)
+        if any(self.outcomes[term.arm][0].cases.get(term.metric) for term in part.terms):
+            self._refuse("a metric with a number for each case (run.cases)")
         rows = None if self._over_contexts else cases_of(self.claim, part, self.outcomes, usable)
         decision, interval = self._decided(part, series, rows, parts, identical=self.identical)
         if decision.reason == Reason.IDENTICAL and decision.verdict == Verdict.PASS:
@@ -112,12 +123,17 @@ class Sequences:
             contrasts=tuple(series.differences.tolist()),
             sides=sides_of(self.claim, part, self.outcomes, decision.n),
             median_unbiased=self._median_unbiased(series, decision) if rows is None else None,
+            advice=takes_data(self.claim, series.differences, self.test, self.design.splits),
         )
+
+    def _refuse(self, what: str) -> None:
+        refuse(self.claim, what, self.design.method, varying=self.design.splits is not None)
 
     def _median_unbiased(self, series: Series, decision: Decision) -> float | None:
         """Of a sequence that stopped after its first look: before it there was nothing to choose from."""
         if (
             self._over_contexts
+            or not self.design.is_sequential_t
             or len(series.contrasts) != 1
             or not decision.decided
             or decision.n <= int(self.test.looks[0])
@@ -165,6 +181,8 @@ class Sequences:
                 parts=parts,
             )
             return in_units(self.claim, series, tuple(replace(side, method=_method(side)) for side in sides))
+        if not self.design.is_sequential_t:
+            return in_units(self.claim, series, self._by_design(series, parts, identical=identical))
         options = {
             "resolution": series.resolution,
             "parts": parts,
@@ -178,6 +196,26 @@ class Sequences:
             return in_units(self.claim, series, decide_within(self.test, *series.contrasts, **options))  # type: ignore[arg-type]
         (contrasts,) = series.contrasts
         return in_units(self.claim, series, (self.test.decide(contrasts, **options),))  # type: ignore[arg-type]
+
+    def _by_design(self, series: Series, parts: int, *, identical: bool) -> tuple[Decision, ...]:
+        """One decision for ``>`` and ``<``, two for an equivalence, by another test than the sequential t-test."""
+
+        def side(contrasts: NDArray[np.float64], of: int) -> Decision:
+            if identical and len(contrasts) >= self.design.first:
+                first = at_one_look(self.test, self.design.first)
+                early = first.decide(contrasts, identical=True, resolution=series.resolution)
+                if early.reason == Reason.IDENTICAL:
+                    return early
+            return self.design.decide(contrasts, series=series, parts=of)
+
+        if len(series.contrasts) == 1:
+            return (side(series.contrasts[0], parts),)
+        from pytest_mlops.stats.equivalence import decide_sides
+
+        lower, upper = series.contrasts
+        return decide_sides(
+            lambda n: side(lower[:n], 2 * parts), lambda n: side(upper[:n], 2 * parts), len(lower)
+        )
 
     def _all_identical(
         self,

@@ -11,6 +11,7 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.claims.family import Explored, RowJudgement
 from pytest_mlops.claims.series import Series, series_of
+from pytest_mlops.claims.splits import varies
 from pytest_mlops.errors import ClaimError, MetricError
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import SequentialTest
@@ -92,6 +93,8 @@ def best_of(metric: str, arms: Mapping[str, Arm], known: Explored, *, lower: boo
     ------
     MetricError
         If the metric is yes/no, for which a difference of means says too little.
+    ClaimError
+        If splits vary with the seed, so that no limits hold at each look.
 
     Notes
     -----
@@ -103,6 +106,11 @@ def best_of(metric: str, arms: Mapping[str, Arm], known: Explored, *, lower: boo
     reference, *names = arms
     if known.test is None or not any(known.outcomes.values()):
         return Best(metric=metric, name=None, contenders=(), rows=(), reference=reference, alpha=0.0)
+    if varies(known.outcomes):
+        raise ClaimError(
+            f'study["{metric}"].best(): splits vary with the seed, so that training runs are not independent, and no limits '
+            f'hold at each look. Ask a claim: assert study["{metric}"].each_component_helps()'
+        )
     values = {name: _values(metric, arm, known.outcomes.get(arm, ())) for name, arm in arms.items()}
     sign = -1.0 if lower else 1.0
     rows = [_standing(name, values[name], values[reference], known.test) for name in names]
@@ -182,7 +190,7 @@ def _limits_of(row: Claim, known: Explored, n: int) -> tuple[float | None, float
     metric = row.difference.terms[0].metric
     _refuse_rates(metric, known.outcomes)
     series: Series = series_of(row, Part(name="", terms=row.difference.terms), known.outcomes, n)
-    low, high = _limits(series.differences, known.test)
+    low, high = _INFINITE if varies(known.outcomes) else _limits(series.differences, known.test)
     return float(series.differences.mean()), low, high
 
 

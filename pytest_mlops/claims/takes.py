@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.records import RunResult
 from pytest_mlops.settings import MOST_SEEDS
 from pytest_mlops.stats import SequentialTest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pytest_mlops.claims.splits import Splits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +142,40 @@ def takes_words(
     if not texts:
         return "If the estimate is right, no number of seeds will show it."
     return f"If the estimate is right, {', and '.join(texts)}."
+
+
+def takes_data(
+    claim: Claim, differences: NDArray[np.float64], test: SequentialTest, splits: Splits | None
+) -> str:
+    """The same where splits vary: data, since more seeds do not make up for their overlap; else nothing.
+
+    Parameters
+    ----------
+    claim : Claim
+        What is claimed.
+    differences : ndarray, shape (n,)
+        Left minus right without the constant, one a pair.
+    test : SequentialTest
+        The design.
+    splits : Splits or None
+        How the splits vary with the seed.
+    """
+    n, most = len(differences), int(test.looks[-1])
+    sd = float(differences.std(ddof=1)) if n > 1 else 0.0
+    if splits is None or n < most or sd == 0.0:
+        return ""
+    mean, reach = float(differences.mean()), test.detectable_effect * sd * math.sqrt(1 + most * splits.ratio)
+    what = "bar" if claim.has_bar and claim.tolerance is None else "margin"
+    words = f"a {what} of about {_near(mean - reach if claim.sign == '>' else mean + reach, reach)}"
+    if claim.tolerance is not None:
+        words = f"a margin of about {_near(abs(mean - claim.margin) + reach, reach)} either side"
+    least = math.sqrt(splits.ratio / (1 / most + splits.ratio))
+    show = f"If the estimate is right, {most} splits can show {words} (with power {test.power:g}). "
+    return (
+        f"{'' if claim.is_ratio else show}More seeds narrow the interval to {least:.0%} of what it is and no further, since "
+        "splits of the same data overlap: more data can. What is chosen now has to be judged on fresh seeds (--mlops-seed=1) "
+        "and, better, fresh data."
+    )
 
 
 def pair_time(claim: Claim, outcomes: Mapping[Arm, Sequence[RunResult]]) -> PairTime | None:

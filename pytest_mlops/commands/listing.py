@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mlops.reports.text import age, columns, cut, duration, pad, plural, printable, tail, wrap
 
 if TYPE_CHECKING:
-    from pytest_mlops.records import Cases
+    from pytest_mlops.records import Cases, Record
     from pytest_mlops.store.browse import Finished, Whole
 
 _SHORT = 10
@@ -96,6 +96,7 @@ def shown(
     ):
         yield from _listed_files(title, {name: _hash(part) for name, part in noted.items()}, width, most)
     yield from _table("Metrics", {name: _number(value) for name, value in run.metrics.items()}, width)
+    yield from _table("Splits that vary", _splits(whole.record), width)
     yield from _table("Cases", {name: _cases(one) for name, one in whole.cases.items()}, width)
     if whole.curves:
         yield "Curves"
@@ -217,6 +218,14 @@ def _cases(cases: Cases) -> str:
     """How many: neither names nor numbers, which are of patients."""
     of_patients = f" of {plural(cases.table.patient_count, 'patient')}" if cases.table.patients else ""
     return f"{plural(cases.table.count, 'case')}{of_patients}, {cases.metric}"
+
+
+def _splits(record: Record) -> dict[str, str]:
+    """What varies and its shares, by the name of the split."""
+    found: dict[str, list[str]] = {}
+    for name, one in zip(record.splits, record.varying, strict=True):
+        found.setdefault(name.removesuffix(f": {one.words}"), []).append(one.words)
+    return {name: "; ".join(words) for name, words in found.items()}
 
 
 def _parameter(key: str) -> str:

@@ -83,6 +83,8 @@ class PlannedClaim(msgspec.Struct, kw_only=True):
     """What ``max_seeds`` can decide, in a sentence."""
     takes: str | None = None
     """What it would take if the pilot's estimate is right, in a sentence."""
+    design: str | None = None
+    """How it is judged, where that is unlike the default."""
     note: str | None = None
     """Why there is no plan, or what it leaves out."""
 
@@ -143,6 +145,8 @@ def _total(found: Planned, width: int) -> Iterator[str]:
 def _block(row: PlannedClaim, width: int) -> Iterator[str]:
     yield from wrap(f"{printable(row.test)} line {row.line}", width)
     yield from wrap(printable(row.statement), width, first="  ", rest="    ")
+    if row.design:
+        yield from wrap(printable(row.design), width, first="  ", rest="    ")
     yield from wrap(cost_words(row.cost, budget=row.budget, on_gpu=row.on_gpu), width, first="  ")
     if row.sd is not None and row.sd_range is not None:
         low, high = row.sd_range

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pytest_mlops.reports.figures import finite
 from pytest_mlops.reports.text import columns, cut, duration, plural, printable, wrap
 
-_WIDTH = 80
+WIDTH = 80
 _LONG = 1.0
 """Seconds apart from training that are worth a word."""
 
@@ -79,9 +79,9 @@ def progress_line(
     name = printable(part)
     for row in ([name, both, *cells], [name, *cells]):
         whole = "  ".join([head, *filter(None, row)])
-        if columns(whole) <= _WIDTH:
+        if columns(whole) <= WIDTH:
             return whole
-    room = _WIDTH - len("  ".join([head, *cells])) - 2
+    room = WIDTH - len("  ".join([head, *cells])) - 2
     return "  ".join([head, *filter(None, [cut(name, room) if room > 3 else ""]), *cells])
 
 
@@ -169,9 +169,9 @@ def price_lines(
     if arms > 2:
         times = f"{'about ' if pair is None else ''}{duration(took)} a seed of {arms} arms"
     first, runs_line = "  price: ", f"{times}; to decide: {count}:"
-    if len(first) + len(runs_line) <= _WIDTH:
-        return [first + runs_line, *wrap(cost, _WIDTH, first=" " * len(first))]
-    return wrap(f"{runs_line} {cost}", _WIDTH, first=first)
+    if len(first) + len(runs_line) <= WIDTH:
+        return [first + runs_line, *wrap(cost, WIDTH, first=" " * len(first))]
+    return wrap(f"{runs_line} {cost}", WIDTH, first=first)
 
 
 def _number(value: float | None, missing: str, *, sign: str = "") -> str:

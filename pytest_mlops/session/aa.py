@@ -12,6 +12,7 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.fixed import spread
 from pytest_mlops.claims.judge import Judgement, no_verdict
+from pytest_mlops.claims.methods import AUTO
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.claims.seeds import block
 from pytest_mlops.records import RunResult
@@ -20,6 +21,11 @@ from pytest_mlops.reports.text import duration, printable
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
+
+_VARYING = (
+    "splits vary with the seed, so that no two training runs are alike but for chance: no noise floor, no false alarms. Measure "
+    "them on one fixed split"
+)
 
 
 class AgainstItself:
@@ -73,6 +79,10 @@ class AgainstItself:
             for term in (term for term in part.terms if term.arm not in claim.fixed):
                 pool, note = pools[term.arm]
                 row = ArmAgainstItself(label=term.arm.label, metric=term.metric, runs=len(pool), note=note)
+                self._rows[term.arm.identity, term.metric] = row
+                if any(run.splits for run in pool):
+                    row.note = "; ".join(filter(None, [note, _VARYING]))
+                    continue
                 values = [run.metrics[term.metric] for run in pool]
                 try:
                     floor = noise_floor(values, alpha=test.alpha)
@@ -84,7 +94,9 @@ class AgainstItself:
                     row.sd, row.sd_range, row.single = floor.sd, floor.sd_range, floor.single_run_gain
                     row.sequences, row.pairs = alarms.sequences, alarms.pairs
                     row.alarms, row.alarms_range = alarms.rate, alarms.interval
-                self._rows[term.arm.identity, term.metric] = row
+                    if gate.settings.method != AUTO:
+                        of_t = f"the false alarms are those of the sequential t-test, not of method = {gate.settings.method}"
+                        row.note = "; ".join(filter(None, [note, of_t]))
         return no_verdict()
 
     def finish(self) -> None:

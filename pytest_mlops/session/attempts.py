@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_mlops.claims.claim import Claim
+from pytest_mlops.claims.methods import AUTO
 from pytest_mlops.claims.ports import Store
 from pytest_mlops.claims.recording import Recording
 from pytest_mlops.errors import RefError, StoreError
@@ -153,6 +154,7 @@ def _design(claim: Claim, settings: Settings) -> dict[str, object]:
         "seed": settings.seed,
         "confirm_harm": settings.confirm_harm,
         "on_failure": settings.on_failure,
+        **({"method": settings.method} if settings.method != AUTO else {}),
     }
 
 

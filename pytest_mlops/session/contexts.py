@@ -80,6 +80,7 @@ def in_each(found: Sequence[tuple[Context, Judgement]], count: int) -> Judgement
             n=max(judgement.n for _, judgement in found),
             parts=named,
             identical=all(judgement.identical for _, judgement in found),
+            splits=last.splits,
         )
     left = count - len(found)
     rest = f"; {left} more were not asked" if left else ""

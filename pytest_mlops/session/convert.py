@@ -105,10 +105,8 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         alpha=alpha,
         power=settings.power,
         method=_method(judgement),
-        holds_for=_holds_for(claim, part, gate.contexts),
-        collapse_bound=collapse_bound(judgement.n, alpha)
-        if judgement is not None and judgement.passed and claim.varying
-        else None,
+        holds_for=_holds_for(claim, judgement, gate.contexts),
+        collapse_bound=_collapse_bound(claim, judgement, alpha),
         remedy=hearing.go_on or (judgement.remedy if judgement is not None else None),
         trained=hearing.bill.trained,
         reused=hearing.bill.reused,
@@ -147,13 +145,26 @@ def _most(hearing: Hearing, settings: Settings) -> int:
     return int(hearing.test.looks[-1]) if hearing.test is not None else settings.max_seeds
 
 
-def _holds_for(claim: Claim, part: PartJudgement | None, contexts: Contexts | None) -> str:
+def _collapse_bound(claim: Claim, judgement: Judgement | None, alpha: float) -> float | None:
+    """For a PASS over seeds; splits of the same data do not show as much as so many independent seeds."""
+    if judgement is None or not judgement.passed or not claim.varying or judgement.splits is not None:
+        return None
+    return collapse_bound(judgement.n, alpha)
+
+
+def _holds_for(claim: Claim, judgement: Judgement | None, contexts: Contexts | None) -> str:
+    part = judgement.deciding if judgement is not None else None
+    what = "new seeds, on these cases"
+    if judgement is not None and judgement.splits is not None:
+        what = "new seeds and new splits of these data"
     if contexts is not None:
         which = "each of" if contexts.every else "the mean over"
-        return f"new seeds, on these cases, in {which} these {len(contexts.each)} contexts"
+        return f"{what}, in {which} these {len(contexts.each)} contexts"
     taken = f", given {given(claim)}" if claim.fixed else ""
     if not claim.varying:
         return f"new patients{taken}"
+    if judgement is not None and judgement.splits is not None:
+        return "new seeds and new splits of these data"
     if part is None or part.decision.patients is None:
         return f"new seeds, on these cases{taken}"
     return f"new seeds and new patients{taken}"

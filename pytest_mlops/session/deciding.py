@@ -14,8 +14,10 @@ from pytest_mlops.claims.contexts import Context, Contexts, claim_in
 from pytest_mlops.claims.failures import claims_failure
 from pytest_mlops.claims.fixed import wanting
 from pytest_mlops.claims.judge import Ended, Judgement, judge, nothing_known
+from pytest_mlops.claims.methods import designed, refuse
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.claims.one_look import judge_over_patients, refuse_seeds_alone
+from pytest_mlops.claims.splits import Splits
 from pytest_mlops.errors import DataError, MlopsError
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.progress import claim_line
@@ -105,22 +107,22 @@ class Deciding:
         outcomes = self._begin(hearing, gate)
         if spending.spends(settings):
             self._take_attempt(hearing, gate)
-        test = hearing.test
         if blocks.left_out(claim, settings):
             hearing.remarks.append(blocks.LEFT_OUT)
-        most = min([int(test.looks[-1]), *(len(s) for s in sources.values() if isinstance(s, list))])
         telling = Telling(
             laboratory=self.laboratory,
             say=self.say,
             claim=claim,
-            test=test,
+            design=designed(claim, hearing.test, settings.method, self._stored_splits(hearing)),
             arms=hearing.prepared,
-            most=most,
+            recorded=[len(source) for source in sources.values() if isinstance(source, list)],
         )
         telling.begins(gate.test, ready_in=ready_in)
         judgement = self._pairs(hearing, gate, sources, outcomes, telling)
         if spending.spends(settings) and any(part.decision.patients is not None for part in judgement.parts):
             hearing.remarks.append(spending.SAME_PATIENTS)
+        if spending.spends(settings) and judgement.splits is not None:
+            hearing.remarks.append(spending.SAME_DATA)
         return judgement
 
     def _in_each_context(self, hearing: Hearing, gate: Gate, asked: Contexts) -> Judgement:
@@ -144,26 +146,27 @@ class Deciding:
 
     def _begin(self, hearing: Hearing, gate: Gate) -> dict[Arm, list[RunResult]]:
         """Refuse what cannot be judged, and try new arms out; the lists that results go into."""
-        claim = hearing.claim
+        claim, method = hearing.claim, gate.settings.method
         if claims_failure(claim):
-            check_names(claim, dict.fromkeys(claim.arms, _ONLY_FAILED), test=hearing.test)
+            check_names(claim, dict.fromkeys(claim.arms, _ONLY_FAILED), test=hearing.test, method=method)
         if costs.claims_cost(claim):
             costs.check_cost(claim, hearing.prepared, alone=self.alone)
             hearing.remarks.append(costs.NOT_RESERVED)
         outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
         hearing.outcomes = [(convert.arm_id(arm), outcomes[arm]) for arm in claim.arms]
         if gate.settings.smoke == "auto":
-            self.new_arms.smoke(hearing, try_out=self.commands.try_out(gate.test))
+            self.new_arms.smoke(hearing, try_out=self.commands.try_out(gate.test), method=method)
         return outcomes
 
     def _over_patients(self, hearing: Hearing, gate: Gate) -> Judgement:
         """A claim of fixed arms: one training run each, and one look over their patients."""
         claim, settings = hearing.claim, gate.settings
+        refuse(claim, "the patients of single training runs", settings.method, varying=False)
         self._sources(hearing, gate)
         outcomes = self._begin(hearing, gate)
         self.say(claim_line(gate=gate.test, statement=claim.statement))
         wanted = [(prepared, 0) for prepared in hearing.prepared]
-        runs = self.laboratory.runs(wanted, hearing.bill, look=partial(look, claim, None))
+        runs = self.laboratory.runs(wanted, hearing.bill, look=partial(look, claim, None, settings.method))
         for prepared, run in zip(hearing.prepared, runs, strict=True):
             if run is not None:
                 outcomes[prepared.claimed].append(run)
@@ -176,6 +179,14 @@ class Deciding:
             self._count(hearing, gate)
         return judgement
 
+    def _stored_splits(self, hearing: Hearing) -> Splits | None:
+        """What finished runs tell of the splits before any is trained: then the price that is said is the true one."""
+        for prepared in hearing.prepared:
+            run = self.laboratory.finished(prepared)
+            for one in run.splits if run is not None else ():
+                return Splits(ratio=one.test / one.fit, folds=one.folds)
+        return None
+
     def judged_so_far(self, hearing: Hearing, settings: Settings) -> Judgement | None:
         """What the finished pairs of an interrupted claim say: UNDECIDED, with their evidence."""
         outcomes = dict(zip(hearing.claim.arms, (results for _, results in hearing.outcomes), strict=False))
@@ -186,6 +197,7 @@ class Deciding:
                 hearing.claim,
                 outcomes,
                 hearing.test,
+                method=settings.method,
                 run_out="interrupted",
                 confirm_harm=settings.confirm_harm,
                 worst=settings.worst_values,
@@ -201,27 +213,33 @@ class Deciding:
         outcomes: Mapping[Arm, list[RunResult]],
         telling: Telling,
     ) -> Judgement:
-        claim, settings, test = hearing.claim, gate.settings, telling.test
+        claim, settings = hearing.claim, gate.settings
+        assert hearing.test is not None
+        test = hearing.test
         judged = partial(
             judge,
             claim,
             outcomes,
             test,
+            method=settings.method,
             confirm_harm=settings.confirm_harm,
             worst=settings.worst_values,
         )
-        for pair in range(telling.most):
+        for pair in range(int(test.looks[-1])):
             with telling.measured(hearing.bill, pair):
                 self._next_pair(sources, outcomes, hearing, settings)
             if hearing.bill.refused is not None:
                 hearing.go_on = self.go_on_after_budget(gate, telling.rest(pair).seconds[-1])
                 return judged(run_out=self.budget_reached(hearing.bill.refused, settings))
             judgement = judged()
+            telling.design = designed(claim, test, settings.method, judgement.splits)
+            hearing.test = telling.design.test
             telling.pair(judgement, outcomes)
             if judgement.open and pair + 1 == telling.most:
                 judgement = judged(run_out=f"the recorded results end after {telling.most} training runs")
             if not judgement.open:
                 self.check_unchanged(claim.statement, outcomes)
+                hearing.remarks += filter(None, [telling.design.words])
                 return judgement
         raise AssertionError("the last pair decides, or its judgement says that no further one can be had")
 
@@ -249,7 +267,8 @@ class Deciding:
             runs: Sequence[RunResult | None] = costs.next_pair(self.laboratory, ready, pair, hearing.bill)
         else:
             ready = costs.in_order(ready, pair)
-            check = partial(look, hearing.claim, hearing.test) if pair == 0 else None
+            method = settings.method
+            check = partial(look, hearing.claim, hearing.test, method) if pair == 0 else None
             wanted = [(prepared, 0 if prepared.arm.is_fixed else pair) for prepared in ready]
             runs = self.laboratory.runs(wanted, hearing.bill, look=check, failures_count=counts)
         for prepared, run in zip(ready, runs, strict=True):
@@ -327,9 +346,10 @@ def _in_turn(source: Source, pair: int) -> Prepared | None:
     return source[pair % len(source)]
 
 
-def look(claim: Claim, test: SequentialTest | None, arm: Arm, run: RunResult) -> None:
-    """Find a misspelt name, or a rate that so few seeds cannot show, at once and not after the other arms' first runs."""
+def look(claim: Claim, test: SequentialTest | None, method: str, arm: Arm, run: RunResult) -> None:
+    """Find a misspelt name, or what so few seeds cannot show, at once and not after the other arms' first runs."""
     if not run.failed:
-        check_names(claim, {arm: Returned(names=tuple(run.metrics), yes_no=run.yes_no)}, test=test)
+        returned = Returned(names=tuple(run.metrics), yes_no=run.yes_no, splits=run.splits)
+        check_names(claim, {arm: returned}, test=test, method=method)
         if not claim.varying and not run.cases:
             raise refuse_seeds_alone(claim)

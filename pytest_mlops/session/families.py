@@ -14,6 +14,7 @@ from pytest_mlops.claims.failures import claims_failure
 from pytest_mlops.claims.family import Explored, FamilyClaim, FamilyJudgement, RowJudgement
 from pytest_mlops.claims.family_judge import SHARES, apart, judge_family
 from pytest_mlops.claims.judge import Ended, Judgement
+from pytest_mlops.claims.methods import AUTO
 from pytest_mlops.errors import ClaimError, MetricError, MlopsError
 from pytest_mlops.records import RunResult
 from pytest_mlops.session import blocks, convert, costs, spending
@@ -51,7 +52,7 @@ class DecidingFamilies:
         test = design_of(settings, replace(first, member=None))
         for row in hearing.rows:
             row.test = design_of(settings, row.claim)
-        if gate.contexts is not None or spending.spends(settings):
+        if gate.contexts is not None or spending.spends(settings) or settings.method != AUTO:
             return self._apart(hearing, gate)
         if claims_failure(first) or costs.claims_cost(first):
             return self._apart(hearing, gate)
@@ -172,10 +173,11 @@ class DecidingFamilies:
         """Every new arm is tried out before the first one trains."""
         if gate.settings.smoke == "auto":
             for row in rows:
-                self.deciding.new_arms.smoke(row, try_out=self.deciding.commands.try_out(gate.test))
+                try_out = self.deciding.commands.try_out(gate.test)
+                self.deciding.new_arms.smoke(row, try_out=try_out, method=gate.settings.method)
 
     def _apart(self, hearing: FamilyHearing, gate: Gate) -> FamilyJudgement:
-        """Each row as a claim of its own, at its share of alpha: rates, costs, metrics with numbers for each case."""
+        """Each row as a claim of its own, at its share of alpha: rates, costs, numbers for each case, splits, methods by name."""
         rows = []
         for row in hearing.rows:
             row.prepared.clear()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_mlops.claims.ports import Store
 from pytest_mlops.claims.why import few_changed
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Details, Record, RunKey, RunResult
+from pytest_mlops.records import Details, Place, Record, RunKey, RunResult
 from pytest_mlops.reports.text import plural
 
 if TYPE_CHECKING:
@@ -70,21 +70,24 @@ class Keeping:
             self._store = self.open_store()
         return self._store
 
-    def known(self, key: RunKey) -> RunResult | None:
-        """The finished run of that key to reuse: the newest one whose record holds."""
+    def known(self, key: RunKey, place: Place | None = None) -> RunResult | None:
+        """The finished run of that key to reuse: the newest one whose record holds, at that place of its seeds."""
         for result in self._waiting(key):
-            if self.holds(result):
+            if self.holds(result, place):
                 return result
-        newest = self._newest(key, mine=self.rerun)
+        newest = self._newest(key, place, mine=self.rerun)
         if newest is not None and newest.failed and self.retry_failed:
-            return self._newest(key, mine=True)
+            return self._newest(key, place, mine=True)
         return newest
 
-    def why_again(self, key: RunKey) -> str | None:
+    def why_again(self, key: RunKey, place: Place | None = None) -> str | None:
         """Why a key is trained of which there are finished runs; None if there are none."""
         runs = self.store.found(key)
         if not runs:
             return None
+        runs = [run for run in runs if run.is_of(place)]
+        if not runs:
+            return "its seed tested another fold, at another place among the seeds"
         differences = [self.changed(run.record) for run in runs]
         if all(differences):
             return few_changed(min(differences, key=len))
@@ -143,29 +146,31 @@ class Keeping:
             self._store.close()
         return None
 
-    def holds(self, run: RunResult) -> bool:
-        """Whether all that a run noted is as it was."""
-        return not self.changed(run.record)
+    def holds(self, run: RunResult, place: Place | None = None) -> bool:
+        """Whether all that a run noted is as it was, and its place among the seeds is this one if it depends on that."""
+        return run.is_of(place) and not self.changed(run.record)
 
     def _waiting(self, key: RunKey) -> list[RunResult]:
         """Runs of that key that wait to be written, the newest first."""
         return [result for _, result, _ in reversed(self._unsaved.values()) if result.key == key.digest]
 
-    def _newest(self, key: RunKey, *, mine: bool) -> RunResult | None:
-        return next((run for run in self.store.found(key, mine=mine) if self.holds(run)), None)
+    def _newest(self, key: RunKey, place: Place | None, *, mine: bool) -> RunResult | None:
+        return next((run for run in self.store.found(key, mine=mine) if self.holds(run, place)), None)
 
-    def _replaced(self, key: RunKey) -> str | None:
+    def _replaced(self, key: RunKey, place: Place | None) -> str | None:
         """Id of the run that is there and was not good enough to reuse."""
         if not (self.rerun or self.retry_failed):
             return None
-        newest = self._newest(key, mine=False)
+        newest = self._newest(key, place, mine=False)
         return newest.id if newest is not None and (self.rerun or newest.failed) else None
 
     def _save(self) -> dict[str, RunResult]:
         """Write all that waits, oldest first; what could be written is off the list, whatever happens then."""
         kept = {}
         for name, (key, result, details) in list(self._unsaved.items()):
-            kept[name] = self.store.put(key, result, details=details, instead_of=self._replaced(key))
+            kept[name] = self.store.put(
+                key, result, details=details, instead_of=self._replaced(key, result.place)
+            )
             del self._unsaved[name]
         self.trouble = None
         return kept

@@ -14,7 +14,7 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.ports import Executor, Lost
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
-from pytest_mlops.records import Failure, Returned, RunKey, RunResult
+from pytest_mlops.records import Failure, Place, Returned, RunKey, RunResult
 from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.session.declared import DeclaredData
 from pytest_mlops.session.fresh import Fresh
@@ -147,7 +147,8 @@ class Laboratory:
         """One of the arm's good runs in the store, if there is any."""
         seeds = self.keeping.store.seeds(prepared.key)
         for index, seed in enumerate(prepared.seeds):
-            found = self.keeping.known(prepared.key_at(index)) if seed in seeds else None
+            place = prepared.place_at(index)
+            found = self.keeping.known(prepared.key_at(index), place) if seed in seeds else None
             if found is not None and not found.failed:
                 return found
         return None
@@ -200,7 +201,7 @@ class Laboratory:
         It is kept where the store has none of its key, and is for this moment only elsewhere.
         """
         key = prepared.key_at(index)
-        if self.keeping.known(key) is None:
+        if self.keeping.known(key, prepared.place_at(index)) is None:
             answer = self._try((prepared, index), bill)
             trained = self.fresh.newest(key)
             if answer is None or trained is not None:
@@ -230,8 +231,8 @@ class Laboratory:
         None where it would have to be trained, and the budget does not allow that.
         """
         prepared, index = wanted
-        key = prepared.key_at(index)
-        known = self._reused(key, bill)
+        key, place = prepared.key_at(index), prepared.place_at(index)
+        known = self._reused(key, place, bill)
         if known is not None:
             return known
         if not self.budget.allows(self.expected(prepared)):
@@ -241,11 +242,11 @@ class Laboratory:
         if holder is not None:
             return holder
         try:
-            known = self._reused(key, bill)  # its last owner may just have finished
+            known = self._reused(key, place, bill)  # its last owner may just have finished
             if known is not None:
                 self.keeping.release(key)
                 return known
-            reason = self._why(prepared, key)
+            reason = self._why(prepared, key, place)
             with self._paid(bill):
                 known = self._train(prepared, key, index, reason)
         except BaseException:
@@ -270,19 +271,19 @@ class Laboratory:
             pause = min(longest, 1.5 * pause)
         return answer
 
-    def _reused(self, key: RunKey, bill: Bill) -> RunResult | None:
+    def _reused(self, key: RunKey, place: Place, bill: Bill) -> RunResult | None:
         known = self._known.get(key.digest)
-        if known is None or not self.keeping.holds(known):
-            known = self.keeping.known(key)
+        if known is None or not self.keeping.holds(known, place):
+            known = self.keeping.known(key, place)
         if known is not None:
             bill.reused += 1
             bill.saved_seconds += known.metrics.get("seconds", 0.0)
             self._known[key.digest] = known
         return known
 
-    def _why(self, prepared: Prepared, key: RunKey) -> str:
+    def _why(self, prepared: Prepared, key: RunKey, place: Place) -> str:
         """Why this run is trained: of an experiment that is new in this session, what is new about it."""
-        again = self.keeping.why_again(key)
+        again = self.keeping.why_again(key, place)
         if again is not None:
             return again
         experiment = prepared.key.digest

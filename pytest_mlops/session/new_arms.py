@@ -43,7 +43,7 @@ class NewArms:
         self._known: dict[str, Returned | Trouble | None] = {}
         self._said = False
 
-    def smoke(self, hearing: Hearing, *, try_out: str) -> None:
+    def smoke(self, hearing: Hearing, *, try_out: str, method: str) -> None:
         """Smoke the new arms of a claim, all of them before the first one trains.
 
         What is no certain mistake is a warning, and training goes on.
@@ -54,13 +54,16 @@ class NewArms:
             Of the claim.
         try_out : str
             The command that stops where an arm raises.
+        method : str
+            Which test judges numbers, as the option says it.
 
         Raises
         ------
         SmokeError
             If an arm cannot run.
         MetricError, ClaimError, SettingError
-            If the claim names a metric that did not come back, or a yes/no metric that no exact test answers.
+            If the claim names a metric that did not come back, or a yes/no metric that no exact test answers, or its splits vary
+            and the method or so few seeds cannot do with that.
         """
         new = [self._is_new(prepared) for prepared in hearing.prepared]
         if not any(new):
@@ -73,7 +76,7 @@ class NewArms:
             elif found is not None:
                 returned[prepared.claimed] = found
         try:
-            doubt = check_names(hearing.claim, returned, test=hearing.test)
+            doubt = check_names(hearing.claim, returned, test=hearing.test, method=method)
         except (MetricError, ClaimError, SettingError) as error:
             left_out = any(found.shortened for found in returned.values())
             error.add_note(f"Found {_WHERE}.{_off(left_out)}")
@@ -107,7 +110,9 @@ class NewArms:
 
     def _stored(self, prepared: Prepared) -> Returned | None:
         found = self._laboratory.finished(prepared)
-        return None if found is None else Returned(names=tuple(found.metrics), yes_no=found.yes_no)
+        if found is None:
+            return None
+        return Returned(names=tuple(found.metrics), yes_no=found.yes_no, splits=found.splits)
 
     def _judge(self, prepared: Prepared, trouble: Trouble, hearing: Hearing, try_out: str) -> None:
         """Refuse an arm that cannot run; warn of one that may."""

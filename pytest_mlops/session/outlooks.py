@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.claim import Claim, Part
+from pytest_mlops.claims.methods import AUTO, Design, designed, refuse
 from pytest_mlops.claims.outlook import FEWEST, sequences_of
 from pytest_mlops.claims.rates import detectable, is_rate, rate_test, yes_no_of
 from pytest_mlops.claims.series import Series, series_of
@@ -38,7 +39,7 @@ def wish_of(claim: Claim, gate: Gate, known: Pilot, laboratory: Laboratory) -> W
     """
     if not claim.varying:
         return Wish(needs=_needs(claim, gate, known, laboratory, 1), stops=[0.0, 1.0])
-    test = design_of(gate.settings, claim, gate.turns)
+    test = _design(claim, gate, known).test
     most = int(test.looks[-1])
     if known.failed:
         return Wish(needs=[], stops=[1.0])
@@ -48,6 +49,12 @@ def wish_of(claim: Claim, gate: Gate, known: Pilot, laboratory: Laboratory) -> W
     typical = [Contrasts(test=test, known=[])]
     stops = forecast(sequences if sequences is not None else typical).stops.tolist()
     return Wish(needs=_needs(claim, gate, known, laboratory, most), stops=stops)
+
+
+def _design(claim: Claim, gate: Gate, known: Pilot) -> Design:
+    """How the claim is judged, as far as its pilot tells."""
+    test = design_of(gate.settings, claim, gate.turns)
+    return designed(claim, test, gate.settings.method, known.splits)
 
 
 def planned(claim: Claim, gate: Gate, known: Pilot, laboratory: Laboratory) -> PlannedClaim:
@@ -81,8 +88,11 @@ def planned(claim: Claim, gate: Gate, known: Pilot, laboratory: Laboratory) -> P
         row.note = (
             f"over {gate.turns} contexts: its cost is that of a usual claim, no pilot is trained for it"
         )
-    elif known.known:
-        _tell(row, claim, known, design_of(settings, claim), wish)
+    else:
+        design = _design(claim, gate, known)
+        row.design = design.words
+        if known.known:
+            _tell(row, claim, known, design, wish)
     return row
 
 
@@ -105,7 +115,7 @@ def _trained(known: Pilot) -> list[Prepared]:
     return [one for source in known.sources.values() if isinstance(source, tuple) for one in source]
 
 
-def _tell(row: PlannedClaim, claim: Claim, known: Pilot, test: SequentialTest, wish: Wish) -> None:
+def _tell(row: PlannedClaim, claim: Claim, known: Pilot, design: Design, wish: Wish) -> None:
     """Fill in what the pilot tells."""
     parts = check_agreement(claim, known.outcomes, known.known)
     if known.known < FEWEST:
@@ -116,15 +126,19 @@ def _tell(row: PlannedClaim, claim: Claim, known: Pilot, test: SequentialTest, w
     yes_no = yes_no_of(claim, known.outcomes, known.known)
     rates = [part for part in parts if is_rate(claim, part, yes_no)]
     if rates:
-        _tell_rate(row, claim, rates[0], known, test, wish)
+        refuse(claim, "a yes/no metric", design.method, varying=design.splits is not None)
+        _tell_rate(row, claim, rates[0], known, design.test, wish)
     else:
-        _tell_numbers(row, claim, parts, known, test, wish)
+        _tell_numbers(row, claim, parts, known, design, wish)
     if any(
         run.cases.get(term.metric)
         for part in parts
         for term in part.terms
         for run in known.outcomes[term.arm]
     ):
+        refuse(
+            claim, "a metric with a number for each case", design.method, varying=design.splits is not None
+        )
         row.note = _CASES
     elif len(parts) > 1:
         row.note = (
@@ -151,23 +165,40 @@ def _tell_rate(
 
 
 def _tell_numbers(
-    row: PlannedClaim, claim: Claim, parts: Sequence[Part], known: Pilot, test: SequentialTest, wish: Wish
+    row: PlannedClaim, claim: Claim, parts: Sequence[Part], known: Pilot, design: Design, wish: Wish
 ) -> None:
+    test = design.test
     series = [series_of(claim, part, known.outcomes, known.known) for part in parts]
     sds = [float(one.differences.std(ddof=1)) for one in series]
     widest = series[sds.index(max(sds))]
     if max(sds) <= widest.resolution:
         row.note = f"{known.known} pairs without spread tell nothing of the cost: it is that of a usual claim"
         return
+    if design.method != AUTO:
+        row.note = f"the forecast is that of the t-test at the looks of method = {design.method}"
+    if design.widening != 1:
+        widest = _widened(widest, design.widening)
     if widest.room is not None:
         _tell_within(row, widest, test, wish)
     else:
         _tell_above(row, claim, widest, test, wish)
+    if design.splits is not None:
+        assert row.sd is not None
+        assert row.sd_range is not None
+        row.sd, low, high = (one / design.widening for one in (row.sd, *row.sd_range))
+        row.sd_range = (low, high)
+        return  # more seeds are not what it takes
     room = float(widest.room.mean()) if widest.room is not None else None
     found = takes(claim, widest.differences.tolist(), test, margin=widest.margin, room=room)
     if found is not None:
         pair = pair_time(claim, known.outcomes)
         row.takes = takes_words(claim, found, test, known=known.known, pair=pair)
+
+
+def _widened(series: Series, factor: float) -> Series:
+    """Contrasts of independent seeds whose mean has the standard error of these, whose splits overlap."""
+    mean = series.differences.mean()
+    return replace(series, differences=mean + factor * (series.differences - mean))
 
 
 def _tell_above(row: PlannedClaim, claim: Claim, series: Series, test: SequentialTest, wish: Wish) -> None:

@@ -10,6 +10,7 @@ from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.failures import claims_failure, with_worst_values
 from pytest_mlops.claims.fixed import Outcomes, spread, wanting
 from pytest_mlops.claims.outlook import FEWEST
+from pytest_mlops.claims.splits import Splits, splits_of
 from pytest_mlops.records import RunResult
 from pytest_mlops.session import contexts
 from pytest_mlops.session.blocks import on_seeds, recorded_beside
@@ -41,6 +42,8 @@ class Pilot:
         Whether that is a failed training run, which will end the claim too.
     counts : bool
         Whether its pairs are the first ones that the claim will be judged by.
+    splits : Splits or None
+        How the splits of its training runs vary with the seed.
     """
 
     sources: Sources
@@ -50,6 +53,7 @@ class Pilot:
     trouble: str | None = None
     failed: bool = False
     counts: bool = True
+    splits: Splits | None = None
 
 
 def sources_of(claim: Claim, gate: Gate, laboratory: Laboratory, *, name: str = "") -> Sources:
@@ -92,7 +96,7 @@ def pilot(
     Raises
     ------
     MlopsError
-        If an arm cannot run.
+        If an arm cannot run, or the arms do not split alike.
     """
     outcomes: dict[Arm, list[RunResult]] = {arm: [] for arm in claim.arms}
     varying = [sources[arm] for arm in claim.varying]
@@ -119,6 +123,7 @@ def pilot(
         trained=bill.trained,
         trouble=trouble,
         failed=failed,
+        splits=splits_of(claim, outcomes),
     )
 
 

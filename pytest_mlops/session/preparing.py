@@ -64,6 +64,10 @@ class Prepared:
         """The key of the run at that place of the block."""
         return replace(self.key, seed=self.seeds[index])
 
+    def place_at(self, index: int) -> tuple[int, int]:
+        """What a run at that place of the block may depend on beyond its seed: the place, and the first seed."""
+        return self.places[index] if self.places else index, self.seeds[0]
+
 
 def prepare(
     arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywhere: bool, root: Path | None
@@ -124,7 +128,8 @@ def spec_of(prepared: Prepared, index: int) -> RunSpec:
         key=prepared.key_at(index),
         function=prepared.procedure,
         given=prepared.given,
-        index=prepared.places[index] if prepared.places else index,
+        index=prepared.place_at(index)[0],
+        block=prepared.seeds[0],
         data=prepared.data,
         device=prepared.place.device,
         amp=prepared.place.amp,

@@ -12,6 +12,9 @@ SAME_PATIENTS = (
 )
 """What fresh seeds do not give to a claim that is judged over patients."""
 
+SAME_DATA = "the data are the same in all attempts, divided anew: that is not counted, and only new data would mend it"
+"""What they do not give to a claim whose splits vary."""
+
 
 def spends(settings: Settings) -> bool:
     """Whether each attempt is tested at a level of its own."""

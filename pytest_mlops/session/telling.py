@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.judge import Judgement
+from pytest_mlops.claims.methods import AUTO, Design
 from pytest_mlops.records import RunResult
-from pytest_mlops.reports.progress import apart_line, claim_line, price_lines, progress_line
-from pytest_mlops.reports.text import duration
+from pytest_mlops.reports.progress import WIDTH, apart_line, claim_line, price_lines, progress_line
+from pytest_mlops.reports.text import duration, wrap
 from pytest_mlops.session.laboratory import Bill, Laboratory
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.price import Price, price
-from pytest_mlops.stats import SequentialTest
 
 _LONG = 1.0
 """Seconds of making ready that are worth a line."""
@@ -49,21 +49,28 @@ class Telling:
     say : callable
         Takes one plain line.
     claim : Claim
-    test : SequentialTest
+    design : Design
+        As far as it is known; the first pair may tell that splits vary.
     arms : sequence of Prepared
         Those of the claim's arms that train.
-    most : int
-        Pairs at the most.
+    recorded : sequence of int
+        How many results those have that do not train.
     """
 
     laboratory: Laboratory
     say: Callable[[str], None]
     claim: Claim
-    test: SequentialTest
+    design: Design
     arms: Sequence[Prepared]
-    most: int
+    recorded: Sequence[int]
     _priced: bool = False
+    _said: str | None = field(default=None, init=False)
     _pair: _Pair | None = field(default=None, init=False)
+
+    @property
+    def most(self) -> int:
+        """Pairs at the most."""
+        return min([int(self.design.test.looks[-1]), *self.recorded])
 
     def begins(self, gate: str, *, ready_in: float) -> None:
         """The claim is about to train; making its arms ready took so long."""
@@ -72,6 +79,7 @@ class Telling:
         self.say(claim_line(gate=gate, statement=self.claim.statement))
         if ready_in > _LONG:
             self.say(f"  made ready in {duration(ready_in)}: code, data, device")
+        self._say_design()
 
     @contextmanager
     def measured(self, bill: Bill, pair: int) -> Iterator[None]:
@@ -97,17 +105,29 @@ class Telling:
         if not self.arms or self._pair is None:
             return
         took = self._pair
-        self.say(_line(self.claim, judgement, outcomes, self.test, took))
+        self.say(_line(self.claim, judgement, outcomes, self.design, took))
         apart = apart_line(starting=took.starting, waiting=took.waiting)
         if apart is not None:
             self.say(apart)
+        if self._say_design():
+            self._priced = False  # what was said before was the price of another design
         if judgement.open and took.trained and not self._priced:
             done = max(map(len, outcomes.values()))
             self._say_price(self.rest(done), pair=done, took=took.training)
 
     def rest(self, done: int) -> Price:
         """What is left to pay after so many pairs."""
-        return price(self.laboratory, self.arms, self.test, done=done, most=self.most)
+        return price(self.laboratory, self.arms, self.design.test, done=done, most=self.most)
+
+    def _say_design(self) -> bool:
+        """How the claim is judged, where that is unlike the default, as soon as it is known; whether that was news."""
+        words, before = self.design.words, self._said
+        self._said = words
+        if words is None or words == before:
+            return False
+        for line in wrap(words, WIDTH, first="  ", rest="    "):
+            self.say(line)
+        return True
 
     def _price_ahead(self, done: int) -> None:
         if self._priced or not any(self.laboratory.missing(arm, range(done, done + 1)) for arm in self.arms):
@@ -133,11 +153,14 @@ class Telling:
             self.say(line)
 
 
-def _line(claim: Claim, judgement: Judgement, outcomes: Outcomes, test: SequentialTest, took: _Pair) -> str:
+def _line(claim: Claim, judgement: Judgement, outcomes: Outcomes, design: Design, took: _Pair) -> str:
     """The progress line of the pair that has just been finished."""
     pair = max(map(len, outcomes.values()))
     part = judgement.deciding
-    looks = {int(n): float(bound) for n, bound in zip(test.looks, test.efficacy, strict=True)}
+    test = design.test
+    # What sign flips and resamples are compared with is no bound on t.
+    bounds = zip(test.looks, test.efficacy, strict=True) if design.method == AUTO else ()
+    looks = {int(n): float(bound) for n, bound in bounds}
     complete = part is not None and len(part.contrasts) == pair
     contrasts = part.contrasts if part is not None and complete else ()
     values: list[float | str | None] = []

@@ -17,6 +17,7 @@ METHOD = "studentised bootstrap"
 
 LEAST_SEEDS = 10  # with fewer the resamples say little of a tail
 RESAMPLES = 9999
+SMALLEST_ALPHA = 0.001  # ten of them
 _ROUNDING = 8 * np.finfo(np.float64).eps  # of the largest contrast: a resample with less has no spread
 
 
@@ -64,9 +65,9 @@ class BootstrapTest:
                 f"seeds={self.seeds!r} must be a whole number of at least {LEAST_SEEDS}: "
                 "fewer seeds say little of a tail"
             )
-        if not 0.001 <= self.alpha < 0.5:
+        if not SMALLEST_ALPHA <= self.alpha < 0.5:
             raise ValueError(
-                f"alpha={self.alpha!r} must lie between 0.001, which {RESAMPLES} resamples resolve, and 0.5"
+                f"alpha={self.alpha!r} must lie between {SMALLEST_ALPHA}, which {RESAMPLES} resamples resolve, and 0.5"
             )
 
     def decide(self, contrasts: ArrayLike, *, resolution: float = 0.0, parts: int = 1) -> Decision:

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_mlops.claims.ports import Store
 from pytest_mlops.errors import StoreError
-from pytest_mlops.records import Cases, CaseTable, Details, Failure, Record, RunKey, RunResult
+from pytest_mlops.records import Cases, CaseTable, Details, Failure, Record, RunKey, RunResult, VaryingSplit
 
 
 def a_key(seed: int = 0) -> RunKey:
@@ -77,8 +77,10 @@ class StoreContract:
 
     def test_what_was_put_comes_back_equal(self, store: Store) -> None:
         key = a_key()
+        fold = VaryingSplit(test=20, fit=80, folds=5, fold=2, repeat=3, block=2**31 - 1)
         result = a_result(
             key,
+            record=Record(files={"net.yaml": "1"}, splits={f"é/b: {fold.words}": fold.text}),
             metrics={"auc": 0.9, "ok": 1.0},
             yes_no=frozenset({"ok"}),
             curves={"loss": ((0.0, 1.0 / 3.0),)},
@@ -90,6 +92,7 @@ class StoreContract:
         )
         assert store.put(key, result) == result
         assert list(store.found(key)) == [result]
+        assert store.found(key)[0].splits == (fold,)
 
     def test_numbers_of_cases_come_back_bit_by_bit(self, store: Store) -> None:
         table = CaseTable(names="n", count=3, patients=bytes(12), target=struct.pack("<3d", 0, 1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import TextIO
 
@@ -70,7 +70,8 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
     messages: list[str] = []
     aside = [*paths_in(spec.data), spec.artifacts, *filter(None, [spec.scratch])]
     with captured(echo) as recorder, noting(spec.root, aside, VARIABLES | spec.env.keys()) as notes:
-        scratch = Scratch(spec.scratch, key=spec.key.digest, root=spec.root, notes=notes)
+        place = (spec.index, spec.block)
+        scratch = Scratch(spec.scratch, key=spec.key.digest, place=place, root=spec.root, notes=notes)
         try:
             with isolated(
                 seed=spec.key.seed,
@@ -85,7 +86,7 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
                 scratch.end(keep=True)
             _let_through(error, handlers)
             outcome.failure = outcome.failure or explain(error)
-    record = notes.record() if notes is not None else Record()
+    record = replace(notes.record() if notes is not None else Record(), splits=scratch.splits)
     if notes is not None and notes.carried():
         outcome.failure = outcome.failure or _carried_over(notes.carried())
     # Of a success the store removes it, once the result is in there. Nobody goes on from a failure.

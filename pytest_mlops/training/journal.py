@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-KINDS = ("modules", "files", "variables")
+KINDS = ("modules", "files", "variables", "splits")
 """The fields of a record."""
 
 Fact = tuple[str, str, str]

@@ -32,6 +32,7 @@ class Order:
     given: Mapping[str, Any]
     """Parameters, as :func:`pytest_mlops.training.handing.to_json` writes them."""
     index: int
+    block: int
     root: str
     modules: Mapping[str, str]
     """First-party modules by name, with their files relative to ``root``."""
@@ -83,6 +84,7 @@ def order_of(spec: RunSpec, *, root: Path, at: Path | None = None, declared: Any
         function=name_of(spec.function, what="the training function"),
         given={name: to_json(value, what=name) for name, value in spec.given.items()},
         index=spec.index,
+        block=spec.block,
         root=str((at or root).resolve()),
         modules=_modules_below(base),
         import_path=tuple(_import_path(base)),
@@ -156,6 +158,7 @@ def spec_of_order(order: Order) -> RunSpec:
         function=order.function.find(),
         given={name: from_json(value) for name, value in order.given.items()},
         index=order.index,
+        block=order.block,
         data=data() if callable(data) else data,
         device=order.device,
         amp=order.amp,

@@ -19,7 +19,7 @@ from pytest_mlops.training.loader import Loader, Passes
 from pytest_mlops.training.named_streams import Streams
 from pytest_mlops.training.resuming import Resumable
 from pytest_mlops.training.scratch import Scratch
-from pytest_mlops.training.split import split
+from pytest_mlops.training.split import Place, split
 from pytest_mlops.training.weights import Seen
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class Run(Streams, Resumable):
         self._seen = Seen()
         self._curves: Curves = {}
         self._cases = GivenCases(self._passes)
-        self._scratch = scratch or Scratch(spec.scratch, key=spec.key.digest)
+        place = (spec.index, spec.block)
+        self._scratch = scratch or Scratch(spec.scratch, key=spec.key.digest, place=place)
 
     def __repr__(self) -> str:
         return f"<Run seed={self.seed} index={self.index} device={self._spec.device} amp={self._spec.amp}>"
@@ -204,7 +205,7 @@ class Run(Streams, Resumable):
         self,
         data: Any,
         *,
-        test: float = 0.2,
+        test: float | None = None,
         groups: Any = None,
         stratify: Any = None,
         name: str = "split",
@@ -216,20 +217,27 @@ class Run(Streams, Resumable):
         Rows keep their order within each part. With ``groups`` the division depends on the labels of the
         groups, not on the order of the rows.
 
+        With ``by`` or ``folds`` the division varies with the seed, alike for all arms. Then the claim holds for new splits of
+        these data too, and costs more: it is judged once, after ``max_seeds`` pairs, by a variance that is corrected for the
+        overlap of the splits.
+
         Parameters
         ----------
         data : int, array, tensor, tuple or dict of arrays, list, data frame, or dataset
             An int is a number of samples, and gives index arrays.
         test : float or int
-            Share (0 to 1) or number of samples of the test part; with groups, as near as whole groups allow.
+            Share (0 to 1) or number of samples of the test part, 0.2 by default; with groups, as near as whole groups allow.
         groups : sequence, optional
             A label for each sample; samples of one label (one patient) stay on one side.
         stratify : sequence, optional
             A class for each sample; each side gets nearly the same shares of all classes.
         name : str
-            Another name gives another fixed division.
-        by, folds : optional
-            Refused: splits that vary need statistics that are not built yet.
+            Another name gives another division.
+        by : str, optional
+            ``"seed"`` draws a new division under each seed.
+        folds : int, optional
+            Cross-validation: the training run at place i of its seeds tests on fold ``i % folds``, and the folds are shuffled
+            anew after each round, so that arms test on the same fold. In place of ``test`` and ``by``.
 
         Returns
         -------
@@ -240,16 +248,25 @@ class Run(Streams, Resumable):
         ------
         SplitError
             If the division is impossible: missing or too few groups or classes, wrong lengths or sizes.
-        NotBuiltError
-            For ``by`` and ``folds``.
 
         Examples
         --------
         ::
 
             (x_fit, y_fit), (x_test, y_test) = run.split((x, y), test=0.2, groups=patients)
+            fit, test = run.split(run.data, folds=5, groups=patients)
         """
-        return split(data, test=test, groups=groups, stratify=stratify, name=name, by=by, folds=folds)
+        return split(
+            data,
+            test=test,
+            groups=groups,
+            stratify=stratify,
+            name=name,
+            by=by,
+            folds=folds,
+            place=Place(seed=self.seed, index=self.index, block=self._spec.block),
+            tell=lambda varying: self._scratch.split(f"{name}: {varying.words}", varying.text),
+        )
 
     def init(self, model: Module) -> Module:
         """Initialise ``model`` anew, each module from a stream named by its path; returns the model.

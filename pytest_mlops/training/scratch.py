@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_mlops.errors import MlopsError, RunError
 from pytest_mlops.fingerprint import Tree
+from pytest_mlops.records import VaryingSplit
 from pytest_mlops.training.journal import Fact, Journal, by_kind
 from pytest_mlops.training.notes import Notes, unheard
 
@@ -28,6 +29,8 @@ class Scratch:
         Where it is kept, if this process is the only one that may use it; None makes one that is gone with the run.
     key : str
         ``RunKey.digest``.
+    place : tuple of int
+        Place of the run in its block of seeds, and the first seed of that block.
     root : Path or None
         pytest's root folder.
     notes : Notes or None
@@ -39,16 +42,25 @@ class Scratch:
         Whether files of an earlier attempt were there.
     message : str
         What the user should know of it; empty if nothing.
+    splits : dict of str to str
+        Splits that another seed makes otherwise, of this attempt and of those that it goes on from; see ``Record``.
     """
 
     def __init__(
-        self, folder: Path | None, *, key: str, root: Path | None = None, notes: Notes | None = None
+        self,
+        folder: Path | None,
+        *,
+        key: str,
+        place: tuple[int, int] = (0, 0),
+        root: Path | None = None,
+        notes: Notes | None = None,
     ) -> None:
         self._folder = (
             None if folder is None else folder.absolute()
         )  # the function may change the working directory
         self._is_temporary = folder is None
-        self._root, self._notes, self._key = root, notes, key
+        self._root, self._notes, self._key, self._place = root, notes, key, place
+        self.splits: dict[str, str] = {}
         self._process = os.getpid()
         self._journal: Journal | None = None
         self.resumed = False
@@ -76,6 +88,13 @@ class Scratch:
         assert self._folder is not None
         return self._folder / _FILES
 
+    def split(self, name: str, text: str) -> None:
+        """Note a split that another seed makes otherwise, before it is used: who goes on from this attempt may not ask again."""
+        self.splits[name] = text
+        if self._journal is not None:
+            with suppress(OSError):  # then there is no journal any more, and nobody goes on from this run
+                self._journal.add(("splits", name, text))
+
     def end(self, *, keep: bool) -> None:
         """The attempt is over; without ``keep`` nothing of it can be gone on from."""
         if self._journal is not None:
@@ -101,7 +120,11 @@ class Scratch:
             self._notes.journalled(journal, facts)
         else:
             journal.begin((), anew=facts is None)
+        own = list(self.splits.items())
+        self.splits = {**by_kind(facts or ())["splits"], **self.splits}
         self._journal = journal
+        for name, text in own:
+            self.split(name, text)
         self.resumed = facts is not None and any((self._folder / _FILES).iterdir())
         if self.resumed:
             self.message = (
@@ -125,10 +148,13 @@ class Scratch:
         return facts
 
     def _changed(self, facts: list[Fact]) -> list[str]:
+        noted = by_kind(facts)
+        if not all(VaryingSplit.of(text).is_of(*self._place) for text in noted["splits"].values()):
+            return ["the fold that it tests"]
         if self._root is None:
             return []
         try:
-            return Tree(self._root).changed(*by_kind(facts).values())
+            return Tree(self._root).changed(noted["modules"], noted["files"], noted["variables"])
         except MlopsError:  # a source that was saved while pytest runs
             return ["the code"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pytest_mlops.errors import MetricError, MlopsError
-from pytest_mlops.records import CommandLine, Failure, Returned, RunSpec
+from pytest_mlops.records import CommandLine, Failure, Record, Returned, RunSpec
 from pytest_mlops.training.cases import with_cases
 from pytest_mlops.training.data import protected
 from pytest_mlops.training.failures import explain, interruption, signal_handlers
@@ -170,5 +170,6 @@ def _call(run: Run, spec: RunSpec) -> Returned:
         names=tuple(metrics.values),
         yes_no=metrics.yes_no,
         shortened=run._passes.shortened,
+        splits=Record(splits=run._scratch.splits).varying,
         seconds=time.perf_counter() - started,
     )

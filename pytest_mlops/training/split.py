@@ -1,29 +1,54 @@
-"""One division of the data into a part to fit and a part to test on, the same for all seeds and all arms."""
+"""One division of the data into a part to fit and a part to test on: the same for all seeds, or one that varies with them."""
 
 from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_mlops._optional import need
-from pytest_mlops.errors import NotBuiltError, SplitError
+from pytest_mlops.errors import SplitError
+from pytest_mlops.records import VaryingSplit
+from pytest_mlops.training.folds import folds_of
 from pytest_mlops.training.groups import divide_groups, divide_groups_stratified
 from pytest_mlops.training.samples import Samples, is_array, read_samples
+from pytest_mlops.training.streams import shuffled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What of a run a split that varies may depend on; the same for all arms."""
+
+    seed: int = 0
+    index: int = 0
+    """Place of the seed in its block."""
+    block: int = 0
+    """First seed of the block: it stands for the root seed."""
+
+
+_FIRST = Place()
+_TEST = 0.2
+
+
+def _nobody(_: VaryingSplit) -> None:
+    """Nobody wants to know how the split varies."""
 
 
 def split(
     data: Any,
     *,
-    test: float = 0.2,
+    test: float | None = None,
     groups: Any = None,
     stratify: Any = None,
     name: str = "split",
     by: str | None = None,
     folds: int | None = None,
+    place: Place = _FIRST,
+    tell: Callable[[VaryingSplit], None] = _nobody,
 ) -> tuple[Any, Any]:
-    """Divide ``data``; see ``Run.split``, which is this function.
+    """Divide ``data``; see ``Run.split``, which is this function. ``tell`` hears of a division that varies before it is used.
 
     Examples
     --------
@@ -31,20 +56,49 @@ def split(
     >>> len(fit), len(test), sorted(fit + test)
     (3, 2, ['a', 'b', 'c', 'd', 'e'])
     """
-    _refuse_varying(by, folds)
+    _check_kind(test, by, folds)
     if not isinstance(name, str) or not name:
-        raise SplitError(
-            f"run.split(name={name!r}): expected some text; another name gives another fixed split."
-        )
+        raise SplitError(f"run.split(name={name!r}): expected some text; another name gives another split.")
     samples = None if _is_count(data) else read_samples(data, caller="run.split", error=SplitError)
     size = operator.index(data) if samples is None else samples.size
     if size < 2:
         raise SplitError(f"run.split needs at least 2 samples, one for each side, and got {size}.")
-    count = _count(test, size)
     patients = None if groups is None else _labels("groups", groups, size)
     classes = None if stratify is None else _labels("stratify", stratify, size)
-    chosen = _choose(size, count, patients, classes, name)
+    if folds is not None:
+        chosen = _fold(size, operator.index(folds), patients, classes, name, place, tell)
+    else:
+        drawn = name if by is None else f"{name}\0seed {place.seed}"
+        chosen = _choose(size, _count(_TEST if test is None else test, size), patients, classes, drawn)
+        if by is not None:
+            tell(VaryingSplit(test=len(chosen), fit=size - len(chosen)))
     return _part(samples, [i for i in range(size) if i not in chosen]), _part(samples, sorted(chosen))
+
+
+def _fold(
+    size: int,
+    folds: int,
+    groups: list[str] | None,
+    classes: list[str] | None,
+    name: str,
+    place: Place,
+    tell: Callable[[VaryingSplit], None],
+) -> set[int]:
+    """Indices of the fold whose turn it is."""
+    repeat, turn = divmod(place.index, folds)
+    found = folds_of(size, folds, groups, classes, f"{name}\0block {place.block}\0repeat {repeat}")
+    chosen = found[turn]
+    tell(
+        VaryingSplit(
+            test=len(chosen),
+            fit=size - len(chosen),
+            folds=folds,
+            fold=turn,
+            repeat=repeat,
+            block=place.block,
+        )
+    )
+    return chosen
 
 
 def _choose(
@@ -66,7 +120,7 @@ def _choose(
         return divide_groups({group: len(rows) for group, rows in members.items()}, members, count, name)
     if classes is not None:
         return _stratified(classes, count, name)
-    return set(_shuffled(size, name)[:count])
+    return set(shuffled(size, name)[:count])
 
 
 def _stratified(classes: list[str], count: int, name: str) -> set[int]:
@@ -90,7 +144,7 @@ def _stratified(classes: list[str], count: int, name: str) -> set[int]:
     quotas = _quotas({label: len(members) for label, members in rows.items()}, count)
     chosen: set[int] = set()
     for label, members in rows.items():
-        order = _shuffled(len(members), f"{name}/{label}")
+        order = shuffled(len(members), f"{name}/{label}")
         chosen.update(members[place] for place in order[: quotas[label]])
     return chosen
 
@@ -105,15 +159,6 @@ def _quotas(sizes: dict[str, int], count: int) -> dict[str, int]:
         label = max(able, key=lambda one: (step * (exact[one] - quotas[one]), one))
         quotas[label] += step
     return quotas
-
-
-def _shuffled(size: int, name: str) -> list[int]:
-    """A permutation that depends on the name alone: neither on the seed of the run nor on the root seed."""
-    from numpy.random import default_rng
-
-    from pytest_mlops.training.streams import stream
-
-    return [int(place) for place in default_rng(stream(0, f"split/{name}")).permutation(size)]
 
 
 def _part(samples: Samples | None, rows: list[int]) -> Any:
@@ -140,19 +185,22 @@ def _rows(column: Any, places: Any) -> Any:
     return column[places]
 
 
-def _refuse_varying(by: object, folds: object) -> None:
-    if by is None and folds is None:
-        return
-    asked = f"by={by!r}" if by is not None else f"folds={folds!r}"
+def _check_kind(test: object, by: object, folds: object) -> None:
+    """One way to split is asked for, and one that there is."""
     if by not in (None, "seed"):
         raise SplitError(
-            f"run.split({asked}): there is no such way to split; leave by= out for one fixed split."
+            f"run.split(by={by!r}): there is no such way to split; by='seed' draws a new split under each seed, and without by= "
+            "there is one fixed split."
         )
-    raise NotBuiltError(
-        f"run.split({asked}) is refused until the statistics for splits that vary are built: overlapping "
-        "data "
-        "correlate the contrasts (type I 0.15 to 0.33). Leave it out: one fixed split for all seeds."
-    )
+    if folds is None:
+        return
+    if test is not None or by is not None:
+        other = f"test={test!r}" if test is not None else f"by={by!r}"
+        raise SplitError(
+            f"run.split(folds={folds!r}, {other}): folds= says both how much is tested and what varies; leave {other} out."
+        )
+    if isinstance(folds, bool) or not hasattr(folds, "__index__") or operator.index(folds) < 2:
+        raise SplitError(f"run.split(folds={folds!r}): expected a whole number of at least 2.")
 
 
 def _is_count(data: object) -> bool:

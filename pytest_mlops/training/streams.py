@@ -47,6 +47,13 @@ def number(seed: int, name: str) -> int:
     return (int(high) << 32 | int(low)) & (2**63 - 1)
 
 
+def shuffled(size: int, name: str) -> list[int]:
+    """A permutation for splits that depends on the name alone: neither on the seed of a run nor on the root seed."""
+    from numpy.random import default_rng
+
+    return [int(place) for place in default_rng(stream(0, f"split/{name}")).permutation(size)]
+
+
 def seed_global_generators(seed: int) -> None:
     """Seed ``random``, ``numpy``, ``torch`` as a script would; TensorFlow and Keras if they are loaded.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mlops.fingerprint import Tree, trace
-from pytest_mlops.records import Details, Record
+from pytest_mlops.records import Details, Record, VaryingSplit
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_key, a_result
@@ -80,3 +80,29 @@ def test_scratch_comes_with_the_lease_and_goes_with_it(keeping):
     assert keeping.scratch(replace(a_key(), seed=1)) is None
     keeping.release(a_key())
     assert keeping.scratch(a_key()) is None
+
+
+def run_at(index, block):
+    repeat, fold = divmod(index, 5)
+    split = VaryingSplit(test=1, fit=4, folds=5, fold=fold, repeat=repeat, block=block)
+    return a_result(a_key(7), metrics={"auc": float(index)}, record=Record(splits={"split": split.text}))
+
+
+def test_a_run_that_tested_another_fold_under_the_same_seed_is_not_reused(keeping):
+    first, second = run_at(7, 0), run_at(0, 7)
+    keeping.keep(a_key(7), first, Details())
+    assert keeping.known(a_key(7), (0, 7)) is None
+    assert (
+        keeping.why_again(a_key(7), (0, 7))
+        == "its seed tested another fold, at another place among the seeds"
+    )
+    keeping.keep(a_key(7), second, Details())
+    assert [keeping.known(a_key(7), place) for place in ((7, 0), (0, 7))] == [first, second]
+
+
+def test_training_again_replaces_no_run_that_tested_another_fold(store, keeping):
+    keeping.keep(a_key(7), run_at(7, 0), Details())
+    keeping.rerun = True
+    again = run_at(0, 7)
+    keeping.keep(a_key(7), again, Details())
+    assert list(store.found(a_key(7))) == [again, run_at(7, 0)]

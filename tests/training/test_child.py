@@ -81,6 +81,9 @@ SOURCE = """
         import elsewhere_of_child
         return {"x": 1.0}
 
+    def folds(run):
+        return {"n": len(run.split(52, folds=5)[0])}
+
     def make():
         return lambda run: {"x": 1.0}
 """
@@ -110,6 +113,12 @@ def in_child(project, spec):
         return train_in_child(order_of(one, root=root, at=at, declared=declared), timeout=timeout)
 
     return train
+
+
+def test_its_fold_is_that_of_its_place_and_comes_back_noted(in_child):
+    result = in_child("folds", seed=9, index=3, block=6)
+    (fold,) = result.splits
+    assert (fold.test, fold.fit, fold.fold, fold.is_of(3, 6)) == (10, 42, 3, True)
 
 
 def test_a_run_in_a_child_is_the_run_that_it_is_here(in_child, project, spec):

@@ -313,3 +313,27 @@ def test_another_run_does_not_find_it(attempt, project, spec):
     assert execute(other).metrics["found"] == 0.0
     same = spec(look, root=project, scratch=project / "store" / "scratch")
     assert execute(replace(same, key=replace(same.key, code="d"))).metrics["found"] == 0.0
+
+
+# --- splits that vary with the seed
+
+
+def vary(run):
+    run.split(50, folds=5)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_split_of_the_killed_attempt_is_noted_by_the_one_that_does_not_split_again(attempt, when):
+    interrupted(attempt, **{when: vary}, seed=3)
+    result = attempt(look, seed=3)
+    assert result.metrics["found"] == 1.0
+    assert [(one.test, one.fit, one.fold) for one in result.splits] == [(10, 40, 3)]
+
+
+def test_a_checkpoint_of_another_fold_is_not_found(attempt):
+    # The same seed, and so the same key, in another block of seeds: there it tests another fold.
+    interrupted(attempt, vary, seed=3)
+    result = attempt(look, seed=3, index=0, block=3)
+    assert result.metrics["found"] == 0.0
+    assert any("the fold that it tests changed" in message for message in result.messages)
+    assert result.splits == ()

@@ -150,9 +150,11 @@ def test_what_one_run_cannot_stand_for_is_refused(gates, claim, says):
 
 def test_a_plan_counts_it_once(gates):
     result = gates(GAIN, "--mlops-plan")
-    result.stdout.fnmatch_lines(["*from 3 pairs (4 trained for it)*", "*at most 27 more training runs*"])
+    result.stdout.fnmatch_lines(
+        ["*(* to *, at most 27), *", "  pilot: 3 pairs, 4 training runs done for it and kept; *"]
+    )
     result = gates(BOTH.format(50) + "assert one['dice'] > two['dice']", "--mlops-plan")
-    result.stdout.fnmatch_lines(["*one look over their patients*", "*at most 2 more training runs*"])
+    result.stdout.fnmatch_lines(["  AFFORDABLE: 2 more training runs*", "*one look over their patients*"])
 
 
 def test_training_ahead_trains_it_once_beside_the_same_arm_on_all_seeds(gates):

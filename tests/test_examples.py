@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 EXPECTED = {
     "quickstart": {"PASS"},
     "lucky_seed": {"FAIL"},
+    "ablation": {"PASS", "FAIL", "UNDECIDED"},
 }
 
 

@@ -33,6 +33,11 @@ def test_two_arms_are_paired_by_seed_in_the_order_of_the_seeds():
     assert [(run.seed, run.metrics["auc"]) for run in pairs[right]] == [(3, 0.3), (5, 0.5), (7, 0.7)]
 
 
+def test_large_seeds_are_in_order_too():
+    seeds = [3407, 42, 1337, 7, 2**40]
+    assert seeds_of(of(seeds)["auc"] > 0.5) == [sorted(seeds)]
+
+
 def test_seeds_at_the_end_that_one_side_lacks_are_not_used_and_said():
     few, many = of([0, 1, 2]), of(range(8), NUMBERS[::-1])
     found = recorded_results(few["auc"] > many["auc"], None)

@@ -301,6 +301,14 @@ def test_an_address_that_gives_nothing_keeps_its_secrets(server):
     assert not [word for word in ("password", "secret", "127.0.0.1") if word in str(raised.value)]
 
 
+def test_a_name_has_neither_user_nor_password_nor_signature():
+    for url in (
+        "https://me:secret@example.org?sig=secret",
+        "https://me:secret@example.org/?sig=secret#secret",
+    ):
+        assert source.name_of(url) == "example.org"
+
+
 def test_any_protocol_of_fsspec_is_read():
     fsspec = pytest.importorskip("fsspec")
     with fsspec.open("memory://results/runs.csv", "wb") as stream:

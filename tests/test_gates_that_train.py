@@ -325,7 +325,7 @@ def test_seeds_of_an_arm_are_the_block_and_cap_the_number(pytester, gates):
 
 
 def test_fewer_seeds_than_the_first_look_are_refused_before_training(pytester, gates):
-    result = gates(TRAIN + "def test_seeds(arm):\n    assert arm(train).using(seeds=[7])['auc'] > 0.7\n")
+    result = gates(TRAIN + "def test_seeds(arm):\n    assert arm(train).using(seeds=[7, 8])['auc'] > 0.7\n")
     result.stdout.fnmatch_lines(["*SettingError*min_seeds*"])
     assert report_of(pytester.path)["session"]["trained"] == 0
 

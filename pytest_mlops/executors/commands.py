@@ -137,14 +137,26 @@ def _result(spec: RunSpec, left: Mapping[str, Any], ended: Ended, scratch: Scrat
 def _without_metrics(spec: RunSpec, line: CommandLine, ended: Ended) -> RunResult | Lost:
     if ended.lost or ended.timed_out or ended.signal:
         return without_result(spec.key, ended, timeout=line.timeout)
-    lines = [text.strip() for text in ended.output.splitlines() if text.strip()]
-    last = f": {lines[-1]:.200}" if lines else ", and printed nothing"
+    word = _last_word(ended.output)
+    last = f": {word:.200}" if word else ", and printed nothing"
     return failed(
         spec.key,
         kind="exit",
         message=f"it ended with exit status {ended.status}{last}{_not_handed_on(ended)}",
         ended=ended,
     )
+
+
+def _last_word(output: str) -> str:
+    """The error of the last traceback, or the last line: what a program printed before may arrive after its error."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    starts = [
+        place for place, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")
+    ]
+    for line in lines[starts[-1] + 1 :] if starts else []:
+        if not line.startswith(" "):
+            return line
+    return lines[-1].strip() if lines else ""
 
 
 def _not_handed_on(ended: Ended) -> str:

@@ -115,13 +115,14 @@ class Table:
         title = "full - variant" if self.family.side == "without" else "variant - base"
         name_field = max(n for n in map(columns, [*names, self.family.side]) if n <= _LONGEST_NAME)
         number_field = max(map(columns, [*numbers, title]))
-        room = self.width - _VERDICT - name_field - number_field - 18
+        count_field = max([3, *(len(str(row.n)) for row in self.rows)])
+        room = self.width - _VERDICT - name_field - number_field - count_field - 15
         own_line = room < _SMALLEST_BAR
         size = min(_LARGEST_BAR, self.width - _VERDICT if own_line else room)
-        head = f"{pad(self.family.side, name_field)}  {pad(title, number_field)}  {'p adj.':>7}  {'n':>3}"
+        head = f"{pad(self.family.side, name_field)}  {pad(title, number_field)}  {'p adj.':>7}  {'n':>{count_field}}"
         yield from ((part, None) for part in wrap(head, self.width, first=_INDENT))
         for row, name, text in zip(self.rows, names, numbers, strict=True):
-            facts = f"{pad(text, number_field)}  {p_text(row.adjusted_p):>7}  {row.n:>3}"
+            facts = f"{pad(text, number_field)}  {p_text(row.adjusted_p):>7}  {row.n:>{count_field}}"
             picture = self._bar(row, size)
             verdict = pad(row.verdict, _VERDICT)
             if columns(name) > name_field:

@@ -243,6 +243,23 @@ def test_rates_are_judged_row_by_row_at_their_share(pytester, gates):
     assert all(claim["alpha"] == pytest.approx(0.025) for claim in report["claims"])
 
 
+def test_a_rate_whose_first_training_run_failed_is_no_number(pytester, gates):
+    body = """
+def crashes(run, *, harder=False):
+    if run.seed == 0:
+        raise FloatingPointError("loss exploded")
+    return {"good": bool(run.rng("a").normal() > (1.0 if harder else -1.0))}
+
+def test_components(ablation):
+    study = ablation(crashes, full=dict(harder=False), without={"ease": dict(harder=True)})
+    assert study["good"].each_component_helps()
+"""
+    gates(body, "--mlops-on-failure=good=0", "--mlops-max-seeds=12")
+    report = report_of(pytester)
+    assert report["families"][0]["method"] == "each row at alpha / m"
+    assert {claim["method"] for claim in report["claims"]} == {"exact test of discordant pairs"}
+
+
 def test_seeds_of_a_study_are_a_block_of_its_own(pytester, gates):
     study = TWO + ".using(seeds=range(100, 120))"
     gates(gate('assert study["auc"].each_component_helps()', study=study)).assert_outcomes(passed=1)

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING
 from pytest_mlops.claims import sentences
 from pytest_mlops.claims.agreement import check_agreement
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.by_cases import cases_of
 from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.claims.failures import NO_VALUES, claims_failure, with_worst_values
 from pytest_mlops.claims.family import FamilyClaim, FamilyJudgement, RowJudgement
 from pytest_mlops.claims.judge import Ended, Judgement, ended_by_failure, first_failure, undecided_yet
-from pytest_mlops.claims.rates import is_rate, yes_no_of
 from pytest_mlops.claims.sequences import PartJudgement, are_identical, sides_of
 from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.claims.splits import varies
-from pytest_mlops.errors import MetricError, SplitError
+from pytest_mlops.errors import ClaimError, MetricError, SplitError
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
@@ -86,7 +84,7 @@ def judge_family(
     MetricError, RunError, ClaimError
         As the judge of one claim does; if a metric declared to be better when lower is none.
     SplitError
-        If splits vary with the seed: those rows are judged apart.
+        If splits vary with the seed: those rows are judged apart. A `ClaimError` if they are for another reason.
     """
     from pytest_mlops.stats.families import holm
 
@@ -94,6 +92,11 @@ def judge_family(
         raise SplitError(
             f"{family.statement}: splits vary with the seed, and contrasts of the same data are no sequence of independent "
             "seeds. Ask each row by itself, at its share of alpha."
+        )
+    if apart(family, outcomes):
+        raise ClaimError(
+            f"{family.statement}: yes/no metrics and metrics with a number for each case have tests of their own, whose levels "
+            "cannot be handed on. Ask each row by itself, at its share of alpha."
         )
     check_declared(family, outcomes)
     known = [_known(row, outcomes, test, worst) for row in family.rows]
@@ -129,26 +132,16 @@ def apart(family: FamilyClaim, outcomes: Outcomes) -> bool:
     family : FamilyClaim
         The family.
     outcomes : mapping of arm to results
-        At least one good run of each arm of a row; rows without are left out.
-
-    Raises
-    ------
-    ClaimError, MetricError
-        If the metric is yes/no and no exact test answers the claim, or is missing.
+        What is known so far; one good run of any arm tells, at whatever seed.
     """
     if claims_failure(family.rows[0]) or varies(outcomes):
         return True
-    for row in family.rows:
-        usable = min(len(outcomes.get(arm, ())) for arm in row.arms)
-        failed = first_failure(row, {arm: outcomes.get(arm, ()) for arm in row.arms})
-        usable = usable if failed is None else failed
-        if usable:
-            (part,) = check_agreement(row, outcomes, usable)
-            if is_rate(row, part, yes_no_of(row, outcomes, usable)):
-                return True
-            if cases_of(row, part, outcomes, usable) is not None:
-                return True
-    return False
+    return any(
+        term.metric in run.yes_no or term.metric in run.cases
+        for row in family.rows
+        for term in row.difference.terms
+        for run in outcomes.get(term.arm, ())
+    )
 
 
 def check_declared(family: FamilyClaim, outcomes: Outcomes) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.family import FamilyJudgement, RowJudgement
 from pytest_mlops.claims.family_judge import apart, judge_family
-from pytest_mlops.claims.splits import varies
 from pytest_mlops.records import RunResult
 from pytest_mlops.session.deciding import Deciding, look
 from pytest_mlops.session.family_telling import FamilyTelling
@@ -63,7 +62,7 @@ class Race:
                 pair = self._pairs(row)
                 with telling.measured(self.hearing, place, pair):
                     trained = self._pair(row, pair)
-                if trained and self._is_apart(pair):
+                if trained and apart(self.hearing.family, self.hearing.outcomes):
                     return None
                 if telling.is_late:
                     telling.say_pairs(self._judged(), self.hearing.outcomes)
@@ -74,11 +73,6 @@ class Race:
             names = self.hearing.family.components
             judgement = self._judged({name: self._run_out.get(name, left) for name in names})
         return judgement
-
-    def _is_apart(self, pair: int) -> bool:
-        """The first pair tells; where its runs failed before they split, a later one."""
-        known = self.hearing.outcomes
-        return (pair == 0 or varies(known)) and apart(self.hearing.family, known)
 
     def rest(self, judgement: FamilyJudgement) -> float:
         """Seconds that the rows which are open may still take at the most."""

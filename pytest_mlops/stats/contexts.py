@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_mlops.stats.checks import check_parts, check_seeds
-from pytest_mlops.stats.decision import Decision
 from pytest_mlops.stats.design import Bounds
-from pytest_mlops.stats.judge import REASONS, VERDICTS, Judged, Rule, checked_contrasts, scale_of, stopped
+from pytest_mlops.stats.judge import VERDICTS, Judged, Rule, checked_contrasts, scale_of, stopped
 from pytest_mlops.stats.look import ROUNDING, Look, map_t
 from pytest_mlops.stats.recursion import Array
 from pytest_mlops.stats.sequential import SequentialTest
@@ -134,56 +133,6 @@ class ContextTest(SequentialTest):
         spending = Spending(efficacy, futility) if first < last else plain
         return bounds_for(alpha, float(self.power), first, last, spending)
 
-    def decide(
-        self,
-        contrasts: ArrayLike,
-        *,
-        identical: bool = False,
-        resolution: float = 0.0,
-        parts: int = 1,
-        guard: ArrayLike = False,
-        confirm_harm: bool = False,
-    ) -> Decision:
-        """Judge one claim by its contrasts so far.
-
-        Parameters
-        ----------
-        contrasts : array_like, shape (n,)
-            One number a pair, in seed order, pair ``i`` of context ``i % contexts``; the margin is already taken off.
-        identical : bool
-            As in `SequentialTest.decide`.
-        resolution : float
-            As there.
-        parts : int
-            As there.
-        guard : array_like of bool
-            As there.
-        confirm_harm : bool
-            As there.
-
-        Returns
-        -------
-        Decision
-            UNDECIDED with reason ``"continue"`` where nothing is decided yet; ``n`` counts pairs.
-
-        Raises
-        ------
-        ValueError
-            If a contrast is no finite real number or there is more than one axis.
-        """
-        values = checked_contrasts(contrasts)
-        if values.ndim != 1:
-            raise ValueError(f"contrasts must have one axis, one number a pair, got shape {values.shape}")
-        judged = self.judge(
-            values,
-            identical=identical,
-            resolution=resolution,
-            parts=parts,
-            guard=guard,
-            confirm_harm=confirm_harm,
-        )
-        return self._decision(judged, values)
-
     def judge(
         self,
         contrasts: ArrayLike,
@@ -255,23 +204,11 @@ class ContextTest(SequentialTest):
         )  # fmt: skip
         return mean, look
 
-    def _decision(self, judged: Judged, values: Array) -> Decision:
-        p_value, statistic, sd = (float(x) for x in (self.p_values(judged), judged.statistic, judged.sd))
-        low, high = self._interval(judged, values)
-        return Decision(
-            verdict=VERDICTS[int(judged.verdict)],
-            reason=REASONS[int(judged.reason)],
-            estimate=float(judged.estimate),
-            interval=(low, high),
-            p_value=None if np.isnan(p_value) else p_value,
-            n=int(judged.n),
-            statistic=None if not np.isfinite(statistic) else statistic,
-            sd=None if np.isnan(sd) else sd,
-            method=f"sequential t-test over {self.contexts} contexts"
-            + ("" if np.isnan(judged.skewness) else ", guarded for skewness"),
-        )
+    @property
+    def _name(self) -> str:
+        return f"sequential t-test over {self.contexts} contexts"
 
-    def _interval(self, judged: Judged, values: Array) -> tuple[float, float]:
+    def _interval(self, judged: Judged, contrasts: Array) -> tuple[float, float]:
         """The means that neither boundary excludes: the mapping of the statistic, turned round."""
         if int(judged.look) < 0 or not np.isfinite(judged.statistic):
             return -np.inf, np.inf
@@ -279,8 +216,8 @@ class ContextTest(SequentialTest):
         bound = float(self.bounds.efficacy[judged.look])
         if not np.isfinite(bound):
             return -np.inf, np.inf
-        scale = float(scale_of(values[: self.contexts]))
-        within = Within.of(values[:n] / scale, self.contexts)
+        scale = float(scale_of(contrasts[: self.contexts]))
+        within = Within.of(contrasts[:n] / scale, self.contexts)
         low, high = bound, -bound
         if not np.isnan(judged.skewness):
             skewness = np.asarray(judged.skewness)

@@ -154,21 +154,30 @@ class SequentialTest:
             guard=guard,
             confirm_harm=confirm_harm,
         )
-        low, high = intervals(self.bounds, judged)
+        low, high = self._interval(judged, values)
         p_value, statistic, sd = (float(x) for x in (self.p_values(judged), judged.statistic, judged.sd))
         return Decision(
             verdict=VERDICTS[int(judged.verdict)],
             reason=REASONS[int(judged.reason)],
             estimate=float(judged.estimate),
-            interval=(float(low), float(high)),
+            interval=(low, high),
             p_value=None if np.isnan(p_value) else p_value,
             n=int(judged.n),
-            statistic=None if np.isnan(statistic) else statistic,
+            statistic=statistic if np.isfinite(statistic) else None,
             sd=None if np.isnan(sd) else sd,
-            method="sequential t-test"
-            if np.isnan(judged.skewness)
-            else "sequential t-test, guarded for skewness",
+            method=self._name if np.isnan(judged.skewness) else f"{self._name}, guarded for skewness",
         )
+
+    @property
+    def _name(self) -> str:
+        """Which test spoke."""
+        return "sequential t-test"
+
+    def _interval(self, judged: Judged, contrasts: Array) -> tuple[float, float]:
+        """The repeated confidence interval of one claim."""
+        del contrasts  # all that it takes is in the moments
+        low, high = intervals(self.bounds, judged)
+        return float(low), float(high)
 
     def judge(
         self,

@@ -84,7 +84,10 @@ def _run(
     argv = [filled(word, values) for word in line.words]
     argv[:1] = [sys.executable] if is_python(line.words[0]) else argv[:1]
     env = (
-        {"PYTHONHASHSEED": "0"}
+        {
+            "PYTHONHASHSEED": "0",
+            "PYTHONUNBUFFERED": "1",
+        }  # what it printed comes before the error that follows
         | of_command()
         | {"PATH": search_path()}
         | pools(spec.threads)
@@ -137,7 +140,7 @@ def _result(spec: RunSpec, left: Mapping[str, Any], ended: Ended, scratch: Scrat
 def _without_metrics(spec: RunSpec, line: CommandLine, ended: Ended) -> RunResult | Lost:
     if ended.lost or ended.timed_out or ended.signal:
         return without_result(spec.key, ended, timeout=line.timeout)
-    word = _last_word(ended.output)
+    word = _last_word(ended)
     last = f": {word:.200}" if word else ", and printed nothing"
     return failed(
         spec.key,
@@ -147,16 +150,14 @@ def _without_metrics(spec: RunSpec, line: CommandLine, ended: Ended) -> RunResul
     )
 
 
-def _last_word(output: str) -> str:
-    """The error of the last traceback, or the last line: what a program printed before may arrive after its error."""
-    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    starts = [
-        place for place, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")
-    ]
-    for line in lines[starts[-1] + 1 :] if starts else []:
-        if not line.startswith(" "):
+def _last_word(ended: Ended) -> str:
+    """The error of the last traceback, or the last line; what came on the other stream may stand between its lines."""
+    _, traceback, after = ended.errors.rpartition("Traceback (most recent call last)")
+    for line in after.splitlines()[1:] if traceback else []:
+        if line.strip() and not line.startswith(" "):
             return line
-    return lines[-1].strip() if lines else ""
+    lines = [line.strip() for line in ended.output.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _not_handed_on(ended: Ended) -> str:

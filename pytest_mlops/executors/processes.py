@@ -29,6 +29,8 @@ _WARDEN_SECONDS = 15.0
 
 _DRAIN_SECONDS = 5.0
 _CHUNK = 1 << 16
+_ERRORS = 20_000
+"""Characters of standard error that are kept by themselves."""
 
 FROM_OUTSIDE = frozenset({"SIGHUP", "SIGINT", "SIGTERM"})
 """Signals by which people and machines end programs; a program that dies of another one has failed."""
@@ -43,6 +45,8 @@ class Ended:
     seconds: float
     output: str
     """Standard output and error; the middle is cut above 1 MB."""
+    errors: str = ""
+    """The end of standard error by itself."""
     timed_out: bool = False
     lost: str = ""
     """Why nothing is known of its end; empty if it is known."""
@@ -99,6 +103,7 @@ class Process:
         grace: float = GRACE_SECONDS,
     ) -> None:
         self._recorder = Recorder(echo=echo)
+        self._errors = ""
         self._hear = hear
         self._grace = grace
         self._timed_out = False
@@ -205,6 +210,7 @@ class Process:
             status=None if self._timed_out else found.get("status"),
             seconds=seconds,
             output=self._recorder.text(),
+            errors=self._errors,
             timed_out=self._timed_out,
             lost=lost,
         )
@@ -220,6 +226,8 @@ class Process:
             if text and self._hear is not None:
                 self._hear(name, text)
             # Whole lines: what is written piece by piece to one stream shall not be cut by what comes on the other.
+            if name == "stderr":
+                self._errors = (self._errors + text)[-_ERRORS:]
             begun += text
             end = max(begun.rfind("\n"), begun.rfind("\r")) + 1
             if not data or len(begun) - end > _CHUNK:

@@ -12,8 +12,10 @@ import pytest
 
 from pytest_mlops.claims.ports import Lost
 from pytest_mlops.errors import MetricError, RunError
+from pytest_mlops.executors.commands import _last_word
 from pytest_mlops.executors.inline import InlineExecutor
 from pytest_mlops.executors.left_metrics import Printed, read_file
+from pytest_mlops.executors.processes import Ended
 from pytest_mlops.records import CommandLine, RunResult, RunSpec
 from pytest_mlops.testing.stores import a_key
 
@@ -114,9 +116,25 @@ def test_only_known_variables_are_handed_on(train, monkeypatch):
         os.environ["DATA_ROOT"]
     """
     found = train(source, metrics={"threads": "threads (.)"}, env={"OWN": "1"}, threads=2)
-    assert found.output.startswith("['HF_HOME', 'OWN', 'WANDB_API_KEY']\nthreads 2\n")
+    printed = [line for line in found.output.splitlines() if line.startswith(("[", "threads"))]
+    assert printed == [
+        "['HF_HOME', 'OWN', 'WANDB_API_KEY']",
+        "threads 2",
+    ]  # what comes on stderr may stand between
     assert 'write .using(env={"DATA_ROOT": os.environ["DATA_ROOT"]})' in found.failure.message
     assert "value-of-it" not in found.failure.message
+
+
+def test_the_error_is_named_whatever_stands_between_the_lines_of_its_traceback():
+    mixed = (
+        "Traceback (most recent call last):\nprinted before\n  File \"a.py\"\nKeyError: 'lr'\nprinted after\n"
+    )
+    errors = "Traceback (most recent call last):\n  File \"a.py\"\nKeyError: 'lr'\nException ignored\n"
+    assert _last_word(Ended(status=1, seconds=0.0, output=mixed, errors=errors)) == "KeyError: 'lr'"
+    assert (
+        _last_word(Ended(status=1, seconds=0.0, output="no traceback\nlast\n", errors="a warning\n"))
+        == "last"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from pytest_mlops.claims.ports import Past
+from pytest_mlops.notation import seconds_of, time_text
 from pytest_mlops.records import RunKey
 from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.session.command import going_on
-from pytest_mlops.settings import seconds_of, time_text
 
 SLOW = """
 import time

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.seeds import SEEDS
 from pytest_mlops.errors import DataError, NotBuiltError, ParameterError
-from pytest_mlops.settings import seconds_of
+from pytest_mlops.notation import seconds_of
 
 
 def check_use(is_command: bool, *, data: Any, amp: Any, timeout: Any) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from pytest_mlops.notation import without_password
 from pytest_mlops.reports import model
 from pytest_mlops.reports.wording import time_of
-from pytest_mlops.settings import without_password
 
 _OUTCOMES = {"passed": "passed", "failed": "failed", "skipped": "skipped"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mlops.settings import without_password
+from pytest_mlops.notation import without_password
 
 _TAKE_A_WORD = ("-k", "-m")
 """Options whose value may be spelled like a path."""

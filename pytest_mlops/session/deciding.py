@@ -19,6 +19,7 @@ from pytest_mlops.claims.names import check_names
 from pytest_mlops.claims.one_look import judge_over_patients, refuse_seeds_alone
 from pytest_mlops.claims.splits import Splits
 from pytest_mlops.errors import DataError, MlopsError
+from pytest_mlops.notation import time_text
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.progress import claim_line
 from pytest_mlops.reports.text import duration
@@ -31,7 +32,7 @@ from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.telling import Telling
-from pytest_mlops.settings import Settings, time_text
+from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest
 
 _ROOM = 1.1

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_mlops.executors.inline import InlineExecutor
 from pytest_mlops.fingerprint import Tree, set_root
+from pytest_mlops.notation import size_of
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.budget import Budget
 from pytest_mlops.session.command import Commands
@@ -16,7 +17,7 @@ from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.reporting import capture_suspended, line_writer, live_output
 from pytest_mlops.session.session import Session
-from pytest_mlops.settings import Settings, size_of
+from pytest_mlops.settings import Settings
 
 
 def start(config: pytest.Config, settings: Settings) -> Session:

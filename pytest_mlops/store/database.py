@@ -11,7 +11,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from pytest_mlops.errors import StoreError
-from pytest_mlops.settings import without_password
+from pytest_mlops.notation import without_password
 from pytest_mlops.store import schema
 from pytest_mlops.store.migrations import migrate
 from pytest_mlops.store.mounts import network_filesystem

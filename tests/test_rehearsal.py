@@ -96,6 +96,22 @@ UNSAFE = [
         "it calls Promise.keys()",
     ),
     (
+        "def test_it(arm, *, given=None):\n    arm = bytearray\n    arm(3)\n    assert arm",
+        "test_it gives arm another value",
+    ),
+    (
+        "def both(arm):\n    return arm(3)\n\ndef test_it(arm):\n    both(bytearray)\n    assert arm(train)['acc'] > 0.5",
+        "arm is none of our fixtures in both()",
+    ),
+    (
+        "def test_it(arm):\n    match arm:\n        case dict(): pass\n    assert arm(train)['acc'] > 0.5",
+        "test_it matches patterns",
+    ),
+    (
+        "def test_it(arm):\n    n = 0\n    for i in range(10 ** 10):\n        n = i\n    assert arm(train)['acc'] > 0.5",
+        "it takes longer than 1 s (line",
+    ),
+    (
         "def setup_function():\n    deploy()\n\ndef test_it(arm):\n    assert arm(train)['acc'] > 0.5",
         "(autouse)",
     ),

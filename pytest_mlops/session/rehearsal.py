@@ -10,6 +10,7 @@ import io
 import os
 import random
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -27,7 +28,7 @@ from pytest_mlops.claims.arms import Arms
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.family import Explored, FamilyClaim, FamilyJudgement, RowJudgement
 from pytest_mlops.claims.judge import Judgement, no_verdict
-from pytest_mlops.session.safe import codes_called
+from pytest_mlops.session.safe import codes_called, ours_in
 from pytest_mlops.settings import Settings
 
 _OURS = str(Path(__file__).resolve().parents[1]) + os.sep
@@ -35,6 +36,8 @@ _MAKERS = {"arm": Arms, "ablation": Ablations}
 _TRUSTED = (_OURS, pytest.approx.__code__.co_filename)
 _ASSERTIONS = str(Path(assertion.__file__).parent)
 """Called by a rewritten assert that does not hold: it shows values, which may call anything."""
+_LONGEST = 1.0
+"""Seconds that a fixture or a gate may take in a rehearsal: they name arms and ask claims, and nothing else."""
 _BUILT_IN_TYPES = (str, dict, list, tuple, set, frozenset, int, float, type(None))
 
 
@@ -242,18 +245,39 @@ def _watched(
                 inside.clear()
         elif event == "call" and frame.f_code.co_filename.startswith(_TRUSTED):
             inside.append(frame)
-        elif event == "call" and frame.f_code not in codes:
+        elif event == "call" and frame.f_code in codes:
+            _check_ours(frame)
+        elif event == "call":
             rewritten = frame.f_code.co_filename.startswith(_ASSERTIONS)
             what = f"it calls {frame.f_code.co_qualname}()"
             raise _Beyond("an assert in it did not hold" if rewritten else what)
         elif event == "c_call" and not _is_harmless(arg):
             raise _Beyond(f"it calls {getattr(arg, '__qualname__', arg)}()")
 
+    end, debugger = time.monotonic() + _LONGEST, sys.gettrace()
+
+    def in_time(frame: FrameType, event: str, arg: Any) -> Any:
+        del event, arg
+        if time.monotonic() > end:
+            raise _Beyond(f"it takes longer than {_LONGEST:g} s (line {frame.f_lineno})")
+        return in_time if frame.f_code in codes else None
+
+    if debugger is None:
+        sys.settrace(in_time)
     sys.setprofile(watch)
     try:
         return function(**arguments)
     finally:
         sys.setprofile(None)
+        if debugger is None:
+            sys.settrace(None)
+
+
+def _check_ours(frame: FrameType) -> None:
+    """What a function of the project calls by the name of a fixture of ours has to be one of ours."""
+    for name in ours_in(frame.f_code):
+        if not isinstance(frame.f_locals[name], tuple(_MAKERS.values())):
+            raise _Beyond(f"{name} is none of our fixtures in {frame.f_code.co_qualname}()")
 
 
 def _is_harmless(function: Any) -> bool:

@@ -49,6 +49,7 @@ _REFUSED = {
     ast.AsyncFunctionDef: "defines a function",
     ast.ClassDef: "defines a class",
     ast.Lambda: "defines a function",
+    ast.Match: "matches patterns",
 }
 
 
@@ -95,9 +96,24 @@ def _refused(node: ast.AST, function: FunctionType, seen: dict[CodeType, None]) 
         return _REFUSED[type(node)]
     if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
         return "changes a value in place"
+    if isinstance(node, ast.Name) and node.id in OURS and not isinstance(node.ctx, ast.Load):
+        return f"gives {node.id} another value"
     if isinstance(node, ast.Call):
         return _refused_call(node.func, function, seen)
     return None
+
+
+def ours_in(code: CodeType) -> Iterator[str]:
+    """The parameters of a function that it may call because our fixtures are named so: their values are worth a look.
+
+    Examples
+    --------
+    >>> list(ours_in((lambda arm, lr: 0).__code__))
+    ['arm']
+    """
+    for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        if name in OURS:
+            yield name
 
 
 def _refused_call(called: ast.expr, function: FunctionType, seen: dict[CodeType, None]) -> str | None:
@@ -111,7 +127,7 @@ def _refused_call(called: ast.expr, function: FunctionType, seen: dict[CodeType,
         *code.co_cellvars,
         *code.co_freevars,
     )
-    if isinstance(called, ast.Name) and called.id in OURS and is_local:
+    if isinstance(called, ast.Name) and called.id in ours_in(code):
         return None
     if isinstance(root, ast.Name) and not is_local:
         return _refused_global(called, text, function, seen)

@@ -10,6 +10,7 @@
      +- ParameterError            a parameter of an arm that cannot be keyed, or that does not exist
      +- DataError                 declared data that is missing, unreadable or was changed by a run
      +- RefError                  a commit that ``ref=`` means and that is not here
+     |   +- NotThereError         a commit that does not have what an arm names
      +- SplitError                a split that cannot be made as asked
      +- MetricError               what a training function returned is not a set of named numbers
      |   +- RecordedError         results that exist, and that cannot be read, paired or trusted as they are
@@ -99,6 +100,10 @@ class RefError(MlopsError):
     """A commit that ``ref=`` means and that is not here, or whose files cannot be had."""
 
     slug = "ref"
+
+
+class NotThereError(RefError):
+    """A training function that the commit of ``ref=`` does not have, or that cannot run there: nothing to compare with."""
 
 
 class SplitError(MlopsError):

@@ -65,6 +65,20 @@ class CommandLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """Another state of the project, in which a run is trained by a process of its own: that of a commit."""
+
+    root: Path
+    """Folder of the project in that state."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Modules that have another file there, by name, with that file relative to ``root``."""
+    declared: Any = None
+    """What ``.using(data=...)`` was given; paths are absolute."""
+    pointers: frozenset[str] = frozenset()
+    """Files, relative to ``root``, that are pointers of git LFS there."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSpec:
     """One training run to do: what an executor takes."""
 
@@ -93,6 +107,8 @@ class RunSpec:
     """Folder for ``run.scratch`` that outlives a killed process; None makes one that is gone with the run."""
     root: Path | None = None
     """Folder of the project: what the run reads and imports below it is noted; None takes no notes."""
+    elsewhere: Elsewhere | None = None
+    """Where it is trained, if not in the project as it is."""
     smoke: bool = False
     """Whether this is a smoke run: ``run.loader`` stops after two batches a pass, and nothing of it is kept."""
 

@@ -231,8 +231,9 @@ OPTIONS: tuple[Option, ...] = (
         name="base",
         type=str,
         default="",
-        help="the branch, tag or SHA whose merge base with HEAD is the base commit, since which attempts are counted; by default "
-        "what the pull request will be merged into, the commit before the push, or the default branch",
+        help="the branch, tag or SHA whose merge base with HEAD is the base commit: what .using(ref='base') trains, and since "
+        "which attempts are counted; by default what the pull request will be merged into, the commit before the push, or the "
+        "default branch",
         check=lambda value: value == value.strip() and "\0" not in value and not value.startswith("-"),
         expected="a name that git knows, e.g. origin/develop",
     ),

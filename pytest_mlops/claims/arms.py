@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import difflib
 import functools
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlops import fingerprint
+from pytest_mlops.claims.binding import Training, bind, copied, parameters_key
 from pytest_mlops.claims.commands import Command, command
 from pytest_mlops.claims.env import checked_env, shown, traces
 from pytest_mlops.claims.expressions import Expression, metric_of
 from pytest_mlops.claims.recorded import Recorded
 from pytest_mlops.claims.recording import Recording
-from pytest_mlops.claims.using import check_use, checked_data, checked_seeds, checked_timeout, exact_time
+from pytest_mlops.claims.using import (
+    check_use,
+    checked_data,
+    checked_ref,
+    checked_seeds,
+    checked_timeout,
+    exact_time,
+)
 from pytest_mlops.errors import ClaimError, NotBuiltError, ParameterError
 from pytest_mlops.settings import BY_NAME
 
@@ -53,17 +58,6 @@ class Asking(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """A training function and its parameters."""
-
-    function: Callable[..., Any]
-    given: Mapping[str, Any]
-    """What the user gave: all that is handed over at the call."""
-    bound: Mapping[str, Any]
-    """What was given, and the function's own defaults for the rest."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Using:
     """Our words about an arm; kept apart from the user's parameters, so that the two never collide."""
 
@@ -74,6 +68,8 @@ class Using:
     env: Mapping[str, str] | None = None
     timeout: float | None = None
     """Seconds."""
+    ref: str | None = None
+    """The commit whose code trains."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,6 +93,7 @@ class Arm:
         amp: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout: str | None = None,
+        ref: str | None = None,
         **later: Any,
     ) -> Arm:
         """A new arm that differs in what it uses.
@@ -115,21 +112,24 @@ class Arm:
             Environment variables that are set while it trains, in workers of loaders and child processes too.
         timeout : str
             Of a command: ``"5h"``. What takes longer is ended, and is a failed training run.
+        ref : str
+            The commit whose code trains, in a process of its own: ``"base"`` for what this work will be merged into, or a branch,
+            tag or SHA. Declared paths are those of the project as it is; a function that loads is that commit's.
 
         Raises
         ------
-        ParameterError, DataError, SettingError
+        ParameterError, DataError, SettingError, NotBuiltError
             If a value cannot be used.
         """
         if later:
             raise NotBuiltError(
-                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp=, env= and timeout=. "
+                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp=, env=, timeout= and ref=. "
                 "Parameters of the "
                 "training function itself go into arm(train, ...)."
             )
         if isinstance(self.source, Recording):
             raise ParameterError("A recorded arm is not trained, so it uses nothing: drop .using(...).")
-        check_use(isinstance(self.source, Command), data=data, amp=amp, timeout=timeout)
+        check_use(isinstance(self.source, Command), data=data, amp=amp, timeout=timeout, ref=ref)
         changed: dict[str, Any] = {}
         if data is not None:
             changed["data"] = checked_data(data)
@@ -139,10 +139,16 @@ class Arm:
             changed["env"] = checked_env(env, at_start=isinstance(self.source, Command))
         if timeout is not None:
             changed["timeout"] = checked_timeout(timeout)
+        if ref is not None:
+            changed["ref"] = checked_ref(ref)
         for name, value in (("device", device), ("amp", amp)):
             if value is not None:
                 changed[name] = BY_NAME[name].parse(value, source=f"using({name}=...)")
         return replace(self, uses=replace(self.uses, **changed))
+
+    def here(self) -> Arm:
+        """The same arm with the code of the project as it is."""
+        return replace(self, uses=replace(self.uses, ref=None)) if self.uses.ref is not None else self
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Arm:
         """A new arm with further parameters of its training function.
@@ -158,7 +164,7 @@ class Arm:
             If the function has no such parameter.
         """
         assert isinstance(self.source, Training)
-        return replace(self, source=_bind(self.source.function, {**self.source.given, **parameters}))
+        return replace(self, source=bind(self.source.function, {**self.source.given, **parameters}))
 
     def __getitem__(self, metric: str) -> Expression:
         return metric_of(self, metric)
@@ -184,6 +190,7 @@ class Arm:
         uses += [repr(self.uses.seeds), repr(self.uses.device), repr(self.uses.amp)]
         uses += [repr(traces(self.uses.env))] if self.uses.env else []
         uses += [repr(self.uses.timeout)] if self.uses.timeout else []
+        uses += [f"ref {self.uses.ref}"] if self.uses.ref else []
         return json.dumps([what, uses], sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
@@ -221,7 +228,7 @@ class Arm:
         """The arm as people write it: ``train(lr=0.01)``, with what was given and differs from the default."""
         if isinstance(self.source, Recording):
             return self.source.label
-        uses = {name: getattr(self.uses, name) for name in ("data", "seeds", "device", "amp")}
+        uses = {name: getattr(self.uses, name) for name in ("data", "seeds", "device", "amp", "ref")}
         words = [f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None]
         words += [f"env={shown(self.uses.env)}"] if self.uses.env else []
         words += [f"timeout='{exact_time(self.uses.timeout)}'"] if self.uses.timeout else []
@@ -236,19 +243,6 @@ class Arm:
 
     def __repr__(self) -> str:
         return self.label
-
-
-def parameters_key(training: Training) -> str:
-    """Canonical JSON of all parameters, defaults bound.
-
-    Raises
-    ------
-    ParameterError
-        If a parameter cannot be keyed.
-    """
-    return json.dumps(
-        {name: fingerprint.key_of(value, name=name) for name, value in training.bound.items()}, sort_keys=True
-    )
 
 
 class Arms:
@@ -290,7 +284,11 @@ class Arms:
                 f"arm({fingerprint.describe(function)}, {fingerprint.describe(misplaced[0])}): parameters go by name, e.g. "
                 f"arm({fingerprint.describe(function)}, lr=1e-3): they are part of what the arm is."
             )
-        training = _bind(function, parameters)
+        if isinstance(function, Arm):
+            raise ParameterError(
+                f"arm() takes a training function, not an arm. {function!r} is one already: use it, or .using(...)."
+            )
+        training = bind(function, parameters)
         # Refuse at the door what has no key.
         parameters_key(training)
         fingerprint.fingerprint(training.function)
@@ -338,69 +336,8 @@ class Arms:
         ... )
         python train.py --lr 0.1 --seed {seed} --out {out}
         """
-        source = command(words, metrics=metrics, cwd=cwd, code=code, parameters=_copied(parameters))
+        source = command(words, metrics=metrics, cwd=cwd, code=code, parameters=copied(parameters))
         return Arm(source=source, asking=self._asking)
 
     def __repr__(self) -> str:
         return "<arm: call it with a training function and its parameters>"
-
-
-def _bind(function: Any, parameters: Mapping[str, Any]) -> Training:
-    if isinstance(function, Arm):
-        raise ParameterError(
-            f"arm() takes a training function, not an arm. {function!r} is one already: use it, or .using(...)."
-        )
-    if not callable(function) or isinstance(function, type):
-        raise ParameterError(
-            f"arm({fingerprint.describe(function)}): expected a training function, got {type(function).__name__}.\n"
-            '  Write: def train(run, *, lr=1e-3): ...; return {"auc": 0.91}   and   arm(train, lr=3e-3)'
-        )
-    name = fingerprint.describe(function)
-    parameters = _copied(parameters)  # a value: what the user changes later is another arm
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        raise ParameterError(
-            f"{name} has no signature that Python can read. Wrap it: def train(run): return {name}(run)"
-        ) from None
-    first = next(iter(signature.parameters.values()), None)
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if first is None or first.kind not in (*positional, inspect.Parameter.VAR_POSITIONAL):
-        raise ParameterError(f"{name}{signature} takes no run. Write: def {name}(run, *, lr=1e-3): ...")
-    if first.default is not first.empty or (first.name == "self" and "." in name):
-        raise ParameterError(
-            f"{name}{signature}: its first parameter receives the run, and {first.name!r} is meant for something else.\n"
-            "  Write: def train(run, *, lr=1e-3): ...   and for a method: def train(run, *, width): return "
-            "Trainer(width).fit(run)"
-        )
-    _check_names(name, signature, parameters)
-    try:
-        bound = signature.bind(None, **parameters)
-    except TypeError as error:
-        raise ParameterError(f"arm({name}, ...): {error}. Its signature is {name}{signature}.") from None
-    bound.apply_defaults()
-    values = dict(bound.arguments)
-    values.pop(first.name, None)
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            values.update(values.pop(parameter.name, {}))
-    return Training(function=function, given=parameters, bound=values)
-
-
-def _copied(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    for name, value in parameters.items():
-        fingerprint.key_of(value, name=name)  # refuse what has no key, before anything large is copied
-    return {name: copy.deepcopy(value) for name, value in parameters.items()}
-
-
-def _check_names(function: str, signature: inspect.Signature, parameters: Mapping[str, Any]) -> None:
-    known = [p.name for p in list(signature.parameters.values())[1:]]
-    if any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
-        return
-    for name in parameters:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            word = BY_NAME.get(name) or (name if name == "data" or name == "seeds" else None)
-            hint += f" For our own word write arm({function}).using({name}=...)." if word else ""
-            raise ParameterError(f"{function}{signature} has no parameter {name!r}.{hint}")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mlops import fingerprint
-from pytest_mlops.claims.arms import Arm, Training
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.binding import Training
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.expressions import Expression
 from pytest_mlops.claims.terms import Term

@@ -53,6 +53,8 @@ class Judgement:
     remedy: str | None = None
     identical: bool = False
     """Whether the arms' runs were identical bit for bit."""
+    same_code: bool = False
+    """Whether both sides are one experiment, so that nothing had to be trained: the estimate is zero under every seed."""
     splits: Splits | None = None
     """How the splits of its runs vary with the seed."""
     failed_index: int | None = None

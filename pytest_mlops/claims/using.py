@@ -13,7 +13,7 @@ from pytest_mlops.errors import DataError, NotBuiltError, ParameterError
 from pytest_mlops.notation import seconds_of
 
 
-def check_use(is_command: bool, *, data: Any, amp: Any, timeout: Any) -> None:
+def check_use(is_command: bool, *, data: Any, amp: Any, timeout: Any, ref: Any) -> None:
     """Refuse what an arm of this kind cannot use.
 
     Raises
@@ -21,8 +21,13 @@ def check_use(is_command: bool, *, data: Any, amp: Any, timeout: Any) -> None:
     ParameterError
         For a loader or a precision of a command.
     NotBuiltError
-        For a time-out of a training function.
+        For a time-out of a training function, or another commit of a command.
     """
+    if is_command and ref is not None:
+        raise NotBuiltError(
+            f"using(ref={ref!r}): commands train the project as it is; only training functions can be those of another commit. "
+            "Check that commit out yourself, and judge what it gives by arm.recorded.from_csv(...)."
+        )
     if is_command and callable(data):
         raise ParameterError(
             f"using(data={fingerprint.describe(data)}): a command runs in a process of its own and gets paths, not what a "
@@ -60,6 +65,27 @@ def checked_timeout(timeout: Any) -> float:
             f"using(timeout={timeout!r}): expected a time, e.g. '90s', '30min', '5h' or '1d'."
         )
     return seconds
+
+
+def checked_ref(ref: Any) -> str:
+    """The name of a commit.
+
+    Raises
+    ------
+    ParameterError
+        If it can be none.
+    """
+    if (
+        not isinstance(ref, str)
+        or not ref.strip()
+        or ref.startswith("-")
+        or "\0" in ref
+        or ref != ref.strip()
+    ):
+        raise ParameterError(
+            f"using(ref={ref!r}): expected 'base', which is what this work will be merged into, or a branch, a tag or a SHA."
+        )
+    return ref
 
 
 def exact_time(seconds: float) -> str:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_mlops import fingerprint
-from pytest_mlops.claims.arms import Arm, Arms, Training
+from pytest_mlops.claims.arms import Arm, Arms
+from pytest_mlops.claims.binding import Training
 from pytest_mlops.claims.family import Side
 from pytest_mlops.errors import AblationError, ParameterError
 

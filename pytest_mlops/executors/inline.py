@@ -1,14 +1,20 @@
-"""The inline executor: trains in this process, one run after the other, in the order of submission; commands beside it."""
+"""The inline executor: trains in this process, one run after the other, in the order of submission.
+
+Commands and runs of another state of the project get a process of their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from pytest_mlops.claims.ports import Ending
+from pytest_mlops.executors.children import train_in_child
 from pytest_mlops.executors.commands import run_command
 from pytest_mlops.records import CommandLine, RunSpec
 from pytest_mlops.training.execute import execute
+from pytest_mlops.training.orders import order_of
 
 
 class InlineExecutor:
@@ -39,6 +45,9 @@ class InlineExecutor:
         spec = self._pending.pop(next(iter(self._pending)))
         if isinstance(spec.function, CommandLine):
             return [Ending(spec=spec, outcome=run_command(spec, spec.function, echo=self._echo))]
+        if spec.elsewhere is not None:
+            order = order_of(spec, root=spec.root or Path.cwd())
+            return [Ending(spec=spec, outcome=train_in_child(order, echo=self._echo))]
         return [Ending(spec=spec, outcome=execute(spec, echo=self._echo))]
 
     def cancel(self, key: str) -> bool:

@@ -111,6 +111,20 @@ class Git:
         header = self.say("cat-file", "commit", sha).partition("\n\n")[0]
         return [line.partition(" ")[2] for line in header.splitlines() if line.startswith("parent ")]
 
+    def renamed(self, sha: str) -> dict[str, str]:
+        """Files that were renamed since a commit: their paths there by those in the working tree."""
+        listed = self.say("diff", "--find-renames", "--diff-filter=R", "--name-status", "-z", sha, "--")
+        words = listed.split("\0")
+        return {words[place + 2]: words[place + 1] for place in range(0, len(words) - 2, 3)}
+
+    def changed(self, sha: str) -> list[str] | None:
+        """Files that are not as in a commit, those that git neither tracks nor ignores among them; None if unknown."""
+        tracked = self.ask("diff", "--name-only", "--no-renames", "-z", sha, "--")
+        others = self.ask("ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/")
+        if not (tracked.ok and others.ok):
+            return None
+        return sorted({name for name in f"{tracked.text}\0{others.text}".split("\0") if name})
+
     def has_changes(self) -> bool:
         """Whether a file that git knows differs from the last commit."""
         return bool(self.say("status", "--porcelain", "--untracked-files=no"))

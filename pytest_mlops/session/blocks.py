@@ -20,6 +20,20 @@ def left_out(claim: Claim, settings: Settings) -> bool:
     return bool(_given(claim) & set(claim.seeds or block(settings.seed, settings.max_seeds)))
 
 
+def base_block(ready: Sequence[Prepared]) -> str:
+    """Name of the block of a claim against another commit: the key of what it is compared with, without the seed.
+
+    So all work on one base has its runs on the same seeds; and what is merged because it was lucky has other ones when it
+    is the base itself.
+
+    Parameters
+    ----------
+    ready : sequence of Prepared
+        The claim's arms that train.
+    """
+    return " ".join(sorted({one.key.experiment for one in ready if one.elsewhere is not None}))
+
+
 def on_seeds(claim: Claim, settings: Settings, prepared: Prepared, *, name: str = "") -> Prepared:
     """An arm with the seeds that a claim has it trained under.
 

@@ -94,11 +94,11 @@ def _claim(gate: Gate, hearing: Hearing, place: int) -> model.Claim:
         kind=claim.kind,
         verdict="ERROR" if hearing.broken else verdict.value,
         reason=judgement.reason if judgement is not None else _why_not_judged(hearing),
-        estimate=_number(part.estimate if part else None),
+        estimate=_number(part.estimate if part else _without_parts(judgement)),
         margin=_limits(claim, part)[-1],
         margin_low=_limits(claim, part)[0] if claim.tolerance is not None else None,
         direction=claim.sign,
-        interval=_interval(part),
+        interval=_interval(part) if part else (_without_parts(judgement),) * 2,
         p_value=_number(part.decision.p_value if part else None),
         n=judgement.n if judgement is not None else 0,
         max_n=most,
@@ -149,10 +149,19 @@ def _collapse_bound(claim: Claim, judgement: Judgement | None, alpha: float) -> 
     """For a PASS over seeds; splits of the same data do not show as much as so many independent seeds."""
     if judgement is None or not judgement.passed or not claim.varying or judgement.splits is not None:
         return None
+    if judgement.same_code:
+        return None
     return collapse_bound(judgement.n, alpha)
 
 
+def _without_parts(judgement: Judgement | None) -> float | None:
+    """The estimate of a claim for which nothing was trained."""
+    return 0.0 if judgement is not None and judgement.same_code else None
+
+
 def _holds_for(claim: Claim, judgement: Judgement | None, contexts: Contexts | None) -> str:
+    if judgement is not None and judgement.same_code:
+        return "every seed"
     part = judgement.deciding if judgement is not None else None
     what = "new seeds, on these cases"
     if judgement is not None and judgement.splits is not None:
@@ -171,6 +180,8 @@ def _holds_for(claim: Claim, judgement: Judgement | None, contexts: Contexts | N
 
 
 def _method(judgement: Judgement | None) -> str:
+    if judgement is not None and judgement.same_code:
+        return "identical code"
     if judgement is None or judgement.deciding is None:
         return "none"
     return "identical runs" if judgement.identical else judgement.deciding.decision.method

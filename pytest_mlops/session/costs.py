@@ -39,6 +39,12 @@ def check_cost(claim: Claim, prepared: Sequence[Prepared], *, alone: bool) -> No
             f"{claim.statement}: {claim.names.get(fixed.identity, fixed.label)} names one seed, and what training takes is "
             "compared pair by pair, each trained now and next to each other. Drop its .using(seeds=...), or claim a bar."
         )
+    elsewhere = next((arm for arm in claim.arms if arm.uses.ref is not None), None)
+    if elsewhere is not None:
+        raise ClaimError(
+            f"{claim.statement}: {elsewhere.label} trains in a process of its own, start-up included, so that what it takes "
+            "compares with nothing. Claim a bar, or keep both variants in the code and compare those."
+        )
     cpu = [one.arm for one in prepared if one.place.device == "cpu"]
     for term in terms:
         if term.metric == "gpu_seconds" and term.arm in cpu:

@@ -18,7 +18,7 @@ from pytest_mlops.claims.methods import designed, refuse
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.claims.one_look import judge_over_patients, refuse_seeds_alone
 from pytest_mlops.claims.splits import Splits
-from pytest_mlops.errors import DataError, MlopsError
+from pytest_mlops.errors import DataError, MlopsError, NotThereError, without_link
 from pytest_mlops.notation import time_text
 from pytest_mlops.records import Returned, RunResult
 from pytest_mlops.reports.progress import claim_line
@@ -28,6 +28,7 @@ from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.command import Commands
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate, Hearing
+from pytest_mlops.session.identical import identical_code
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.preparing import Prepared
@@ -40,6 +41,12 @@ _ROOM = 1.1
 
 _ONLY_FAILED = Returned(names=("failed",), yes_no=frozenset({"failed"}))
 """What is known of every arm before it trains."""
+
+_NEW = (
+    "Where the function or the gate is new, there is no earlier state to compare with: state a bar, or let this first pull "
+    "request through with @pytest.mark.mlops(undecided='warn')."
+)
+"""What to do where the other commit does not have what the arm names."""
 
 Source = tuple[Prepared, ...] | list[RunResult]
 """Where the results of an arm come from: they are trained (contexts in turn), or they exist."""
@@ -87,7 +94,10 @@ class Deciding:
             contexts.check(claim, gate.contexts, settings, blocks.how_many(claim, settings))
             if gate.contexts.every:
                 return self._in_each_context(hearing, gate, gate.contexts)
-        judgement = self._decide(hearing, gate)
+        try:
+            judgement = self._decide(hearing, gate)
+        except NotThereError as error:
+            return replace(nothing_known(without_link(str(error))), remedy=_NEW)
         if (
             hearing.test is not None
             and not spending.spends(settings)
@@ -105,6 +115,9 @@ class Deciding:
         started = time.perf_counter()
         sources = self._sources(hearing, gate)
         ready_in = time.perf_counter() - started
+        same = identical_code(claim, hearing.prepared, self.laboratory)
+        if same is not None:
+            return same
         outcomes = self._begin(hearing, gate)
         if spending.spends(settings):
             self._take_attempt(hearing, gate)
@@ -232,6 +245,11 @@ class Deciding:
             if hearing.bill.refused is not None:
                 hearing.go_on = self.go_on_after_budget(gate, telling.rest(pair).seconds[-1])
                 return judged(run_out=self.budget_reached(hearing.bill.refused, settings))
+            same = (
+                identical_code(claim, hearing.prepared, self.laboratory, trained=True) if pair == 0 else None
+            )
+            if same is not None:
+                return same
             judgement = judged()
             telling.design = designed(claim, test, settings.method, judgement.splits)
             hearing.test = telling.design.test
@@ -280,13 +298,14 @@ class Deciding:
         """Where the results of each arm come from; with ``attempts = spend`` on the attempt's seeds, and at its level."""
         claim, settings = hearing.claim, gate.settings
         ready = [one for arm in claim.arms if arm.trains for one in self._ready(arm, gate)]
-        name = ""
+        name = blocks.base_block(ready)
         if spending.spends(settings):
             attempt = self.attempts.of(claim, gate.test, settings, ready)
             name, hearing.test = attempt.block, design_of(attempt.spent(settings), claim, gate.turns)
         hearing.prepared = [blocks.on_seeds(claim, settings, prepared, name=name) for prepared in ready]
         recorded = blocks.recorded_beside(claim, hearing.prepared)
         hearing.remarks += recorded.remarks
+        hearing.remarks += sorted({self.laboratory.commits.words(arm) for arm in claim.arms if arm.uses.ref})
         trained: dict[Arm, tuple[Prepared, ...]] = {}
         for prepared in hearing.prepared:
             trained[prepared.claimed] = (*trained.get(prepared.claimed, ()), prepared)
@@ -332,7 +351,7 @@ class Deciding:
 
     def check_unchanged(self, statement: str, outcomes: Mapping[Arm, list[RunResult]]) -> None:
         """All runs of a claim have to be of one and the same project, or they are not comparable."""
-        changed = self.laboratory.changed([run for results in outcomes.values() for run in results])
+        changed = self.laboratory.changed(outcomes)
         if changed:
             raise DataError(
                 f"{statement}: {', '.join(changed)} changed while the claim was decided, so that some of its training runs "

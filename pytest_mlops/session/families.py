@@ -15,7 +15,7 @@ from pytest_mlops.claims.family import Explored, FamilyClaim, FamilyJudgement, R
 from pytest_mlops.claims.family_judge import SHARES, apart, judge_family
 from pytest_mlops.claims.judge import Ended, Judgement
 from pytest_mlops.claims.methods import AUTO
-from pytest_mlops.errors import ClaimError, MetricError, MlopsError
+from pytest_mlops.errors import AblationError, ClaimError, MetricError, MlopsError
 from pytest_mlops.records import RunResult
 from pytest_mlops.session import blocks, convert, costs, spending
 from pytest_mlops.session.deciding import Deciding
@@ -158,6 +158,11 @@ class DecidingFamilies:
             for arm in row.claim.arms:
                 if not arm.trains:
                     continue
+                if arm.uses.ref is not None:
+                    raise AblationError(
+                        f"{row.claim.statement}: the rows of an ablation are one code with and without its parts, and "
+                        f"{arm.label} is that of another commit. Compare with it in a claim of its own."
+                    )
                 source = sources.get(arm)
                 if not isinstance(source, Prepared):
                     source = sources[arm] = self.deciding.laboratory.prepare(arm, settings)

@@ -56,10 +56,12 @@ class Fill:
                 "ahead. Leave the gate out (-k), or set attempts = report."
             )
         for arm in _baselines(claim):
-            prepared = self._laboratory.prepare(arm, gate.settings)
+            # What is here now is what later work will be compared with.
+            prepared = self._laboratory.prepare(arm.here(), gate.settings)
+            name = prepared.key.experiment if arm.uses.ref is not None else ""
             if not arm.uses.seeds:
-                prepared = replace(prepared, seeds=tuple(block(gate.settings.seed, self._seeds)))
-            self._arms.setdefault(f"{prepared.key.digest} {arm.uses.seeds}", prepared)
+                prepared = replace(prepared, seeds=tuple(block(gate.settings.seed, self._seeds, name=name)))
+            self._arms.setdefault(f"{prepared.key.digest} {name} {arm.uses.seeds}", prepared)
         return no_verdict()
 
     def finish(self) -> None:

@@ -23,9 +23,9 @@ _PAUSE_SECONDS = 60.0
 _HELD = "Until it can be written, training runs of this session are held in memory, and other sessions may train the same."
 
 
-def nothing(record: Record) -> Sequence[str]:
+def nothing(record: Record, at: Path | None) -> Sequence[str]:
     """No record is out of date: for runs of which no notes are taken."""
-    del record
+    del record, at
     return ()
 
 
@@ -38,7 +38,7 @@ class Keeping:
     open_store : callable
         Opens it; called once at most.
     changed : callable
-        Of what a record noted, the paths that are not as they were.
+        Of what a record noted, the paths that are not as they were in a folder; None is the project as it is.
     rerun : bool
         Reuse nothing that another session trained.
     retry_failed : bool
@@ -48,7 +48,7 @@ class Keeping:
     """
 
     open_store: Callable[[], Store]
-    changed: Callable[[Record], Sequence[str]] = nothing
+    changed: Callable[[Record, Path | None], Sequence[str]] = nothing
     rerun: bool = False
     retry_failed: bool = False
     tell: Callable[[str], None] = print
@@ -57,8 +57,8 @@ class Keeping:
     news: list[str] = field(default_factory=list)
     """What the report should say of it; whoever takes it clears it."""
     _store: Store | None = None
-    _unsaved: dict[str, tuple[RunKey, RunResult, Details]] = field(default_factory=dict)
-    """By ``RunResult.id``."""
+    _unsaved: dict[str, tuple[RunKey, RunResult, Details, Path | None]] = field(default_factory=dict)
+    """By ``RunResult.id``; with the folder in which what it noted holds."""
     _leased: set[str] = field(default_factory=set)
     _again_at: float = 0.0
     _is_closed: bool = False
@@ -70,17 +70,17 @@ class Keeping:
             self._store = self.open_store()
         return self._store
 
-    def known(self, key: RunKey, place: Place | None = None) -> RunResult | None:
-        """The finished run of that key to reuse: the newest one whose record holds, at that place of its seeds."""
+    def known(self, key: RunKey, place: Place | None = None, *, at: Path | None = None) -> RunResult | None:
+        """The finished run of that key to reuse: the newest whose record holds ``at`` a folder, at that place of its seeds."""
         for result in self._waiting(key):
-            if self.holds(result, place):
+            if self.holds(result, place, at=at):
                 return result
-        newest = self._newest(key, place, mine=self.rerun)
+        newest = self._newest(key, place, at, mine=self.rerun)
         if newest is not None and newest.failed and self.retry_failed:
-            return self._newest(key, place, mine=True)
+            return self._newest(key, place, at, mine=True)
         return newest
 
-    def why_again(self, key: RunKey, place: Place | None = None) -> str | None:
+    def why_again(self, key: RunKey, place: Place | None = None, *, at: Path | None = None) -> str | None:
         """Why a key is trained of which there are finished runs; None if there are none."""
         runs = self.store.found(key)
         if not runs:
@@ -88,7 +88,7 @@ class Keeping:
         runs = [run for run in runs if run.is_of(place)]
         if not runs:
             return "its seed tested another fold, at another place among the seeds"
-        differences = [self.changed(run.record) for run in runs]
+        differences = [self.changed(run.record, at) for run in runs]
         if all(differences):
             return few_changed(min(differences, key=len))
         return "--mlops-rerun" if self.rerun else "it failed before (--mlops-retry-failed)"
@@ -121,9 +121,9 @@ class Keeping:
         except StoreError as error:
             self._pause(error)
 
-    def keep(self, key: RunKey, result: RunResult, details: Details) -> RunResult:
-        """Keep a run that was just trained, and return the one that counts."""
-        self._unsaved[result.id] = (key, result, details)
+    def keep(self, key: RunKey, result: RunResult, details: Details, *, at: Path | None = None) -> RunResult:
+        """Keep a run that was just trained ``at`` a folder, and return the one that counts."""
+        self._unsaved[result.id] = (key, result, details, at)
         if self._is_paused():
             return result
         try:
@@ -146,30 +146,30 @@ class Keeping:
             self._store.close()
         return None
 
-    def holds(self, run: RunResult, place: Place | None = None) -> bool:
+    def holds(self, run: RunResult, place: Place | None = None, *, at: Path | None = None) -> bool:
         """Whether all that a run noted is as it was, and its place among the seeds is this one if it depends on that."""
-        return run.is_of(place) and not self.changed(run.record)
+        return run.is_of(place) and not self.changed(run.record, at)
 
     def _waiting(self, key: RunKey) -> list[RunResult]:
         """Runs of that key that wait to be written, the newest first."""
-        return [result for _, result, _ in reversed(self._unsaved.values()) if result.key == key.digest]
+        return [result for _, result, _, _ in reversed(self._unsaved.values()) if result.key == key.digest]
 
-    def _newest(self, key: RunKey, place: Place | None, *, mine: bool) -> RunResult | None:
-        return next((run for run in self.store.found(key, mine=mine) if self.holds(run, place)), None)
+    def _newest(self, key: RunKey, place: Place | None, at: Path | None, *, mine: bool) -> RunResult | None:
+        return next((run for run in self.store.found(key, mine=mine) if self.holds(run, place, at=at)), None)
 
-    def _replaced(self, key: RunKey, place: Place | None) -> str | None:
+    def _replaced(self, key: RunKey, place: Place | None, at: Path | None) -> str | None:
         """Id of the run that is there and was not good enough to reuse."""
         if not (self.rerun or self.retry_failed):
             return None
-        newest = self._newest(key, place, mine=False)
+        newest = self._newest(key, place, at, mine=False)
         return newest.id if newest is not None and (self.rerun or newest.failed) else None
 
     def _save(self) -> dict[str, RunResult]:
         """Write all that waits, oldest first; what could be written is off the list, whatever happens then."""
         kept = {}
-        for name, (key, result, details) in list(self._unsaved.items()):
+        for name, (key, result, details, at) in list(self._unsaved.items()):
             kept[name] = self.store.put(
-                key, result, details=details, instead_of=self._replaced(key, result.place)
+                key, result, details=details, instead_of=self._replaced(key, result.place, at)
             )
             del self._unsaved[name]
         self.trouble = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from pytest_mlops.claims.ports import Executor, Lost
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
 from pytest_mlops.records import Failure, Place, Returned, RunKey, RunResult
 from pytest_mlops.session.budget import Budget, Durations
+from pytest_mlops.session.commits import Commits
 from pytest_mlops.session.declared import DeclaredData
 from pytest_mlops.session.fresh import Fresh
 from pytest_mlops.session.keeping import Keeping
@@ -81,6 +82,8 @@ class Laboratory:
         Called when a claim begins: files may have changed since the last one.
     budget : Budget, optional
         What training may cost.
+    commits : Commits, optional
+        Makes arms of other commits ready.
     """
 
     keeping: Keeping
@@ -89,6 +92,7 @@ class Laboratory:
     root: Path | None = None
     look_again: Callable[[], None] = lambda: None
     budget: Budget = field(default_factory=Budget)
+    commits: Commits = field(default_factory=Commits)
     _durations: Durations = field(init=False)
     _executor: Executor | None = None
     _known: dict[str, RunResult] = field(default_factory=dict)
@@ -125,6 +129,8 @@ class Laboratory:
             If the device is not there, the data cannot be read or a value cannot be keyed.
         """
         self.look_again()
+        if arm.uses.ref is not None:
+            return self.commits.prepare(arm, settings, anywhere=anywhere)
         if isinstance(arm.source, Command):
             return prepare_command(arm, settings, self._data, root=self.root)
         return prepare(arm, settings, self._data, anywhere=anywhere, root=self.root)
@@ -148,7 +154,8 @@ class Laboratory:
         seeds = self.keeping.store.seeds(prepared.key)
         for index, seed in enumerate(prepared.seeds):
             place = prepared.place_at(index)
-            found = self.keeping.known(prepared.key_at(index), place) if seed in seeds else None
+            key = prepared.key_at(index)
+            found = self.keeping.known(key, place, at=prepared.at) if seed in seeds else None
             if found is not None and not found.failed:
                 return found
         return None
@@ -201,7 +208,7 @@ class Laboratory:
         It is kept where the store has none of its key, and is for this moment only elsewhere.
         """
         key = prepared.key_at(index)
-        if self.keeping.known(key, prepared.place_at(index)) is None:
+        if self.keeping.known(key, prepared.place_at(index), at=prepared.at) is None:
             answer = self._try((prepared, index), bill)
             trained = self.fresh.newest(key)
             if answer is None or trained is not None:
@@ -220,10 +227,13 @@ class Laboratory:
         self.fresh.add(key, ending.outcome)
         return ending.outcome
 
-    def changed(self, runs: Sequence[RunResult]) -> list[str]:
-        """Paths that the runs noted and that are not as they were, looked up again."""
+    def changed(self, outcomes: Mapping[Arm, Sequence[RunResult]]) -> list[str]:
+        """Paths that the runs of arms noted and that are not as they were, looked up again."""
         self.look_again()
-        return sorted({path for run in runs for path in self.keeping.changed(run.record)})[:5]
+        records = [
+            (run.record, self.commits.folder_of(arm)) for arm, runs in outcomes.items() for run in runs
+        ]
+        return sorted({path for record, at in records for path in self.keeping.changed(record, at)})[:5]
 
     def _try(self, wanted: Wanted, bill: Bill) -> RunResult | str | None:
         """The finished run, trained now if need be; a text says which other session trains it.
@@ -232,7 +242,7 @@ class Laboratory:
         """
         prepared, index = wanted
         key, place = prepared.key_at(index), prepared.place_at(index)
-        known = self._reused(key, place, bill)
+        known = self._reused(key, place, bill, prepared.at)
         if known is not None:
             return known
         if not self.budget.allows(self.expected(prepared)):
@@ -242,7 +252,7 @@ class Laboratory:
         if holder is not None:
             return holder
         try:
-            known = self._reused(key, place, bill)  # its last owner may just have finished
+            known = self._reused(key, place, bill, prepared.at)  # its last owner may just have finished
             if known is not None:
                 self.keeping.release(key)
                 return known
@@ -271,10 +281,10 @@ class Laboratory:
             pause = min(longest, 1.5 * pause)
         return answer
 
-    def _reused(self, key: RunKey, place: Place, bill: Bill) -> RunResult | None:
+    def _reused(self, key: RunKey, place: Place, bill: Bill, at: Path | None) -> RunResult | None:
         known = self._known.get(key.digest)
-        if known is None or not self.keeping.holds(known, place):
-            known = self.keeping.known(key, place)
+        if known is None or not self.keeping.holds(known, place, at=at):
+            known = self.keeping.known(key, place, at=at)
         if known is not None:
             bill.reused += 1
             bill.saved_seconds += known.metrics.get("seconds", 0.0)
@@ -283,7 +293,7 @@ class Laboratory:
 
     def _why(self, prepared: Prepared, key: RunKey, place: Place) -> str:
         """Why this run is trained: of an experiment that is new in this session, what is new about it."""
-        again = self.keeping.why_again(key, place)
+        again = self.keeping.why_again(key, place, at=prepared.at)
         if again is not None:
             return again
         experiment = prepared.key.digest
@@ -318,7 +328,8 @@ class Laboratory:
             holder = self.keeping.lease(key) if ending.outcome.failed and spec.scratch is not None else None
             if holder is None:
                 self.fresh.add(key, ending.outcome)
-                return self.keeping.keep(key, ending.outcome, replace(prepared.details, why=said))
+                details = replace(prepared.details, why=said)
+                return self.keeping.keep(key, ending.outcome, details, at=prepared.at)
             # This process stood still for long, and with the lease its scratch folder went to another one.
             reason = f"{holder} took it over while this process stood still"
             break
@@ -330,6 +341,7 @@ class Laboratory:
         """Give up what is pending and close the store; which training runs are lost, if any."""
         if self._executor is not None:
             self._executor.close()
+        self.commits.close()
         return self.keeping.close()
 
 

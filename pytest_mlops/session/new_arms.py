@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_mlops import fingerprint
-from pytest_mlops.claims.arms import Training
+from pytest_mlops.claims.binding import Training
 from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import ClaimError, MetricError, SettingError, SmokeError
 from pytest_mlops.records import Returned
@@ -90,7 +90,8 @@ class NewArms:
             self._say_once(prepared)
             return False
         return (
-            self._laboratory.budget.allows(None)
+            prepared.elsewhere is None
+            and self._laboratory.budget.allows(None)
             and fingerprint.reads_any(source.function, _SHORT)
             and not self._laboratory.has_finished(prepared)
         )

@@ -13,7 +13,7 @@ from pytest_mlops.claims.outlook import FEWEST
 from pytest_mlops.claims.splits import Splits, splits_of
 from pytest_mlops.records import RunResult
 from pytest_mlops.session import contexts
-from pytest_mlops.session.blocks import on_seeds, recorded_beside
+from pytest_mlops.session.blocks import base_block, on_seeds, recorded_beside
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Bill, Laboratory
 from pytest_mlops.session.preparing import Prepared
@@ -64,16 +64,20 @@ def sources_of(claim: Claim, gate: Gate, laboratory: Laboratory, *, name: str = 
     MlopsError
         If an arm cannot run.
     """
-    found: dict[Arm, tuple[Prepared, ...]] = {}
-    for arm in (arm for arm in claim.arms if arm.trains):
-        ready: Sequence[Prepared] = (
-            [laboratory.prepare(arm, gate.settings)]
-            if gate.contexts is None
-            else contexts.made_ready(laboratory, arm, gate.contexts, gate.settings)
-        )
-        found[arm] = tuple(on_seeds(claim, gate.settings, one, name=name) for one in ready)
+    ready = {arm: _ready(arm, gate, laboratory) for arm in claim.arms if arm.trains}
+    name = name or base_block([one for several in ready.values() for one in several])
+    found = {
+        arm: tuple(on_seeds(claim, gate.settings, one, name=name) for one in several)
+        for arm, several in ready.items()
+    }
     recorded = recorded_beside(claim, [one for ready in found.values() for one in ready])
     return {**recorded.results, **found}
+
+
+def _ready(arm: Arm, gate: Gate, laboratory: Laboratory) -> Sequence[Prepared]:
+    if gate.contexts is None:
+        return [laboratory.prepare(arm, gate.settings)]
+    return contexts.made_ready(laboratory, arm, gate.contexts, gate.settings)
 
 
 def pilot(

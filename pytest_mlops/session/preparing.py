@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mlops import fingerprint
-from pytest_mlops.claims.arms import Arm, Training, parameters_key
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.binding import Training, parameters_key
 from pytest_mlops.claims.env import traces
 from pytest_mlops.claims.seeds import SEEDS, block
-from pytest_mlops.records import CommandLine, Details, RunKey, RunSpec
-from pytest_mlops.session.declared import DeclaredData
+from pytest_mlops.records import CommandLine, Details, Elsewhere, RunKey, RunSpec
+from pytest_mlops.session.declared import Data, DeclaredData
 from pytest_mlops.session.details import code_parts, data_parts
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.place import Place, environment, resolve_place, resolve_place_or_cpu
@@ -50,11 +51,18 @@ class Prepared:
     turn: int = 0
     turns: int = 1
     """It trains every so manieth pair, from ``turn`` on: contexts take turns."""
+    elsewhere: Elsewhere | None = None
+    """Where it trains, if not in the project as it is: at the commit of ``.using(ref=...)``."""
 
     @property
     def claimed(self) -> Arm:
         """The arm as the claim has it."""
         return self.arm if self.stands_for is None else self.stands_for
+
+    @property
+    def at(self) -> Path | None:
+        """The folder in which what its runs noted has to hold; None for the project as it is."""
+        return self.elsewhere.root if self.elsewhere is not None else None
 
     def trains(self, pair: int) -> bool:
         """Whether it is its turn."""
@@ -69,50 +77,101 @@ class Prepared:
         return self.places[index] if self.places else index, self.seeds[0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What was found out about an arm's function and data, here or at another commit."""
+
+    code: str
+    """Digest of the code that it reaches."""
+    reached: tuple[tuple[str, str], ...]
+    packages: frozenset[str]
+    """That its code and the loader of its data name."""
+    parameters: str
+    """Canonical JSON, defaults bound."""
+    content: str
+    """SHA-256 of the declared data's content."""
+    parts: Mapping[str, str]
+    """Names and hashes of what a function loaded."""
+
+
+def known_here(training: Training, data: Data) -> Known:
+    """What the project as it is has for an arm."""
+    code = fingerprint.fingerprint(training.function)
+    return Known(
+        code=code.digest,
+        reached=code.reached,
+        packages=code.packages | data.packages,
+        parameters=parameters_key(training),
+        content=data.content,
+        parts=data.parts,
+    )
+
+
 def prepare(
     arm: Arm, settings: Settings, data_of_arms: DeclaredData, *, anywhere: bool, root: Path | None
 ) -> Prepared:
     """Resolve an arm's device, data and key; see :meth:`pytest_mlops.session.laboratory.Laboratory.prepare`."""
-    source = arm.source
-    assert isinstance(source, Training)
+    assert isinstance(arm.source, Training)
+    data = data_of_arms.ready(arm.uses.data)
+    made = assembled(arm, settings, known_here(arm.source, data), anywhere=anywhere, root=root)
+    return replace(made, given=_handed_over(arm.source), data=data.value)
+
+
+def assembled(
+    arm: Arm, settings: Settings, known: Known, *, anywhere: bool = False, root: Path | None
+) -> Prepared:
+    """An arm of a training function with its device and key, but without what is handed over in this process.
+
+    Parameters
+    ----------
+    arm : Arm
+        One of a training function.
+    settings : Settings
+        Of the gate.
+    known : Known
+        What its function and data are.
+    anywhere : bool
+        Whether the CPU will do where the device is not there.
+    root : Path, optional
+        Folder that paths are told relative to.
+    """
+    assert isinstance(arm.source, Training)
     resolve = resolve_place_or_cpu if anywhere else resolve_place
     place = resolve(arm.uses.device or settings.device, arm.uses.amp or settings.amp)
     deterministic = settings.deterministic == "on" or (
         settings.deterministic == "auto" and place.device == "cpu"
     )
-    code = fingerprint.fingerprint(source.function)
-    data = data_of_arms.ready(arm.uses.data)
     described: dict[str, Any] = {
         **environment(place, threads=settings.threads, deterministic=deterministic),
-        "packages": fingerprint.versions(code.packages | data.packages | {"numpy", "torch"}),
+        "packages": fingerprint.versions(known.packages | {"numpy", "torch"}),
         "protocol": PROTOCOL,
     }
     if arm.uses.env:
         described["variables"] = traces(arm.uses.env)
-    function = source.function
+    function = arm.source.function
     key = RunKey(
         function=f"{getattr(function, '__module__', '?')}:{arm.function_name}",
-        code=code.digest,
-        parameters=parameters_key(source),
-        data=data.content,
+        code=known.code,
+        parameters=known.parameters,
+        data=known.content,
         environment=json.dumps(described, sort_keys=True),
         seed=0,
     )
     return Prepared(
         arm=arm,
         procedure=function,
-        given=_handed_over(source),
+        given=arm.source.given,
         seeds=arm.uses.seeds or tuple(block(settings.seed, settings.max_seeds)),
         key=key,
         place=place,
         deterministic=deterministic,
         threads=settings.threads,
-        data=data.value,
-        root_data=data.content,
+        data=None,
+        root_data=known.content,
         details=Details(
             label=arm.label,
-            code=code_parts(code.reached, root),
-            data=data_parts(arm.uses.data, data.parts),
+            code=code_parts(known.reached, root),
+            data=data_parts(arm.uses.data, known.parts),
         ),
     )
 
@@ -136,6 +195,7 @@ def spec_of(prepared: Prepared, index: int) -> RunSpec:
         deterministic=prepared.deterministic,
         threads=prepared.threads,
         env=prepared.arm.uses.env or {},
+        elsewhere=prepared.elsewhere,
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_mlops.claims.arms import Arm, Training
+from pytest_mlops.claims.arms import Arm
+from pytest_mlops.claims.binding import Training
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.judge import Judgement, no_verdict
@@ -84,7 +85,10 @@ class Smoke:
         if isinstance(arm.source, Command) and arm.label not in self._said:
             self._said.add(arm.label)
             self._say(printable(f"smoke: {arm.label}: {NOT_SMOKED}"))
-        return isinstance(arm.source, Training)
+        if arm.uses.ref is not None and arm.label not in self._said:
+            self._said.add(arm.label)
+            self._say(printable(f"smoke: {arm.label}: what is committed is not tried out"))
+        return isinstance(arm.source, Training) and arm.uses.ref is None
 
     def finish(self) -> None:
         """Nothing is left to do after the last test."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pytest_mlops.executors.inline import InlineExecutor
-from pytest_mlops.fingerprint import Tree, set_root
+from pytest_mlops.fingerprint import set_root
 from pytest_mlops.notation import size_of
 from pytest_mlops.session.attempts import Attempts
 from pytest_mlops.session.budget import Budget
 from pytest_mlops.session.command import Commands
+from pytest_mlops.session.commits import Commits
 from pytest_mlops.session.deciding import Deciding
+from pytest_mlops.session.folders import Folders
 from pytest_mlops.session.hearer import Hearer
 from pytest_mlops.session.keeping import Keeping, open_sqlite
 from pytest_mlops.session.laboratory import Laboratory
@@ -26,7 +28,7 @@ def start(config: pytest.Config, settings: Settings) -> Session:
     set_root(config.rootpath)
     config.add_cleanup(lambda: set_root(None))
     worker = getattr(config, "workerinput", None)  # of pytest-xdist: all of them are one session
-    tree = Tree(config.rootpath)
+    folders = Folders(config.rootpath)
     keeping = Keeping(
         open_store=lambda: open_sqlite(
             settings.store,
@@ -35,7 +37,7 @@ def start(config: pytest.Config, settings: Settings) -> Session:
             keep=size_of(settings.keep),
         ),
         rerun=settings.rerun,
-        changed=lambda record: tree.changed(record.modules, record.files, record.variables),
+        changed=folders.changed,
         retry_failed=settings.retry_failed,
         tell=say,
     )
@@ -44,8 +46,9 @@ def start(config: pytest.Config, settings: Settings) -> Session:
         open_executor=lambda: InlineExecutor(echo=live_output(config)),
         tell=say,
         root=config.rootpath,
-        look_again=tree.look_again,
+        look_again=folders.look_again,
         budget=Budget(seconds=settings.budget_seconds),
+        commits=Commits(root=config.rootpath),
     )
     attempts = Attempts(open_store=lambda: keeping.store, root=config.rootpath)
     deciding = Deciding(

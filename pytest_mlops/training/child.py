@@ -90,22 +90,50 @@ def train(order: Order) -> RunResult:
     RunResult
         Also where its code cannot be imported.
     """
+    enter(order)
+    try:
+        spec = spec_of_order(order)
+    except Exception as error:  # noqa: BLE001 - the user's code: what it raises is its result
+        return _failed(order, explain(error))
+    mixed = mixture(order)
+    if mixed is not None:
+        return _failed(order, mixed)
+    result = execute(spec, echo=sys.stdout)
+    wrong = mixture(order) or _pointer_read(result, order)
+    return replace(result, failure=result.failure or wrong) if wrong is not None else result
+
+
+def enter(order: Order) -> None:
+    """Make this process one of the project in the state that the order names: its folder, its modules, its paths."""
     root = Path(order.root)
     os.chdir(order.cwd or root)
     sys.path[:] = [str(root / entry) for entry in order.import_path]
     sys.argv[1:] = []
     sys.meta_path.insert(0, ProjectFinder(root, order.modules))
     watch_imports()
-    try:
-        spec = spec_of_order(order)
-    except Exception as error:  # noqa: BLE001 - the user's code: what it raises is its result
-        return _failed(order, explain(error))
-    mixed = _from_elsewhere(order)
-    if mixed:
-        return _failed(order, _mixture(mixed, order))
-    result = execute(spec, echo=sys.stdout)
-    mixed = _from_elsewhere(order)
-    return replace(result, failure=result.failure or _mixture(mixed, order)) if mixed else result
+
+
+def mixture(order: Order) -> Failure | None:
+    """What is wrong if this process imported a module of the other state of the project."""
+    files = _from_elsewhere(order)
+    if not files:
+        return None
+    return Failure(
+        kind="error",
+        message=f"the training run imported {files[0]}, which belongs to another state of the project than {order.root}: what "
+        "it trained is neither. Import the project's modules by names that its own folder answers, not by an absolute path",
+    )
+
+
+def _pointer_read(result: RunResult, order: Order) -> Failure | None:
+    read = sorted(set(order.pointers) & set(result.record.files))
+    if not read:
+        return None
+    return Failure(
+        kind="error",
+        message=f"the training run read {read[0]}, of which that commit has only the pointer of git LFS here. Fetch its content: "
+        "git lfs fetch --all",
+    )
 
 
 def _failed(order: Order, failure: Failure) -> RunResult:
@@ -135,14 +163,6 @@ def _is_from(file: str, order: Order) -> bool:
 
 
 _OURSELVES = Path(__file__).resolve().parents[1]
-
-
-def _mixture(files: list[str], order: Order) -> Failure:
-    return Failure(
-        kind="error",
-        message=f"the training run imported {files[0]}, which belongs to another state of the project than {order.root}: what "
-        "it trained is neither. Import the project's modules by names that its own folder answers, not by an absolute path",
-    )
 
 
 def _die_with_parent() -> None:

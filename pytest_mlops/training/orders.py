@@ -51,10 +51,12 @@ class Order:
     """Where relative paths begin; the root if empty."""
     elsewhere: str | None = None
     """Another state of the project: whoever imports a module from there trained a mixture, and fails."""
+    pointers: tuple[str, ...] = ()
+    """Files below ``root`` that are pointers of git LFS: a run that reads one trained on nothing."""
     format: int = FORMAT
 
 
-def order_of(spec: RunSpec, *, root: Path, at: Path | None = None, declared: Any = None) -> Order:
+def order_of(spec: RunSpec, *, root: Path, declared: Any = None) -> Order:
     """The order of a training run of this process.
 
     Parameters
@@ -63,10 +65,8 @@ def order_of(spec: RunSpec, *, root: Path, at: Path | None = None, declared: Any
         What to train. Its function and the first-party functions and classes among its parameters go by name.
     root : Path
         Folder of the project, below which those modules lie.
-    at : Path, optional
-        Folder of another state of the project, to train that one.
     declared : path, structure of paths, or function, optional
-        What ``.using(data=...)`` was given: loaded anew in the child.
+        What ``.using(data=...)`` was given: loaded anew in the child. A run elsewhere brings its own.
 
     Returns
     -------
@@ -78,17 +78,17 @@ def order_of(spec: RunSpec, *, root: Path, at: Path | None = None, declared: Any
     ParameterError
         If the function or a parameter cannot be handed to another process.
     """
-    base = root.resolve()
+    base, there = root.resolve(), spec.elsewhere
     return Order(
         key=spec.key,
         function=name_of(spec.function, what="the training function"),
         given={name: to_json(value, what=name) for name, value in spec.given.items()},
         index=spec.index,
         block=spec.block,
-        root=str((at or root).resolve()),
-        modules=_modules_below(base),
+        root=str((there.root if there is not None else root).resolve()),
+        modules=_modules_below(base) | dict(there.moved if there is not None else {}),
         import_path=tuple(_import_path(base)),
-        data=to_json(declared, what="using(data=...)"),
+        data=to_json(there.declared if there is not None else declared, what="using(data=...)"),
         device=spec.device,
         amp=spec.amp,
         deterministic=spec.deterministic,
@@ -96,8 +96,9 @@ def order_of(spec: RunSpec, *, root: Path, at: Path | None = None, declared: Any
         env=spec.env,
         artifacts=str(spec.artifacts.absolute()),
         scratch=str(spec.scratch.absolute()) if spec.scratch is not None else None,
-        cwd=str(Path.cwd()) if at is None else "",
-        elsewhere=str(base) if at is not None else None,
+        cwd=str(Path.cwd()) if there is None else "",
+        elsewhere=str(base) if there is not None else None,
+        pointers=tuple(sorted(there.pointers)) if there is not None else (),
     )
 
 

@@ -25,7 +25,7 @@ def keeping(store, tmp_path):
     tree = Tree(tmp_path)
     return Keeping(
         open_store=lambda: store,
-        changed=lambda record: tree.changed(record.modules, record.files, record.variables),
+        changed=lambda record, at: tree.changed(record.modules, record.files, record.variables),
         tell=lambda line: None,
     )
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from pytest_mlops.claims.ports import Lost
 from pytest_mlops.errors import ParameterError, RunError
 from pytest_mlops.executors.children import train_in_child
-from pytest_mlops.records import RunResult
+from pytest_mlops.records import Elsewhere, RunResult
 from pytest_mlops.training import execute
 from pytest_mlops.training.handing import from_json, to_json
 from pytest_mlops.training.orders import RESULT, order_of, read_result, write_order, write_result
@@ -77,6 +77,10 @@ SOURCE = """
     def where(run):
         return {"factor": FACTOR}
 
+    def reads(run):
+        import helper_of_child
+        return {"length": len(helper_of_child.TABLE.read_text())}
+
     def absolute(run):
         import elsewhere_of_child
         return {"x": 1.0}
@@ -108,9 +112,12 @@ def in_child(project, spec):
     """``in_child("train", seed=1, lr=0.2)`` trains a function of the project there."""
     module, root = project
 
-    def train(name, *, timeout=None, declared=module.load, at=None, **words):
-        one = spec(getattr(module, name), **words)
-        return train_in_child(order_of(one, root=root, at=at, declared=declared), timeout=timeout)
+    def train(name, *, timeout=None, declared=module.load, at=None, pointers=(), **words):
+        there = (
+            Elsewhere(root=at, declared=declared, pointers=frozenset(pointers)) if at is not None else None
+        )
+        one = replace(spec(getattr(module, name), **words), elsewhere=there)
+        return train_in_child(order_of(one, root=root, declared=declared), timeout=timeout)
 
     return train
 
@@ -227,6 +234,18 @@ def test_a_mixture_of_two_states_is_a_failure(in_child, project, tmp_path):
     )
     found = in_child("absolute", at=other)
     assert "another state of the project" in found.failure.message
+
+
+def test_a_pointer_of_git_lfs_is_a_failure(in_child, project, tmp_path):
+    other = other_state(project[1], tmp_path)
+    (other / "helper_of_child.py").write_text(
+        "from pathlib import Path\n\nFACTOR = 7.0\nTABLE = Path(__file__).parent / 'table.csv'\n"
+    )
+    (other / "table.csv").write_text("version https://git-lfs.github.com/spec/v1\n")
+    found = in_child("reads", at=other, pointers=["table.csv"])
+    assert "read table.csv" in found.failure.message
+    assert "git lfs fetch" in found.failure.message
+    assert in_child("reads", at=other).failure is None
 
 
 def test_a_name_that_the_other_state_lacks_is_a_failure_that_says_so(in_child, project, tmp_path):

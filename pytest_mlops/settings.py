@@ -219,6 +219,16 @@ OPTIONS: tuple[Option, ...] = (
         expected="true or false",
     ),
     Option(
+        name="surplus",
+        type=bool,
+        default=False,
+        help="let stored training runs of the arm that a claim compares with count beyond the pairs, where the store had at "
+        "least 10 before the other arm's first one (pytest-mlops fill): fewer pairs where arms share little randomness, more "
+        "where they share much",
+        check=lambda value: True,
+        expected="true or false",
+    ),
+    Option(
         name="on_failure",
         type=str,
         default="",
@@ -326,6 +336,7 @@ class Settings:
     undecided: str
     attempts: str
     confirm_harm: bool
+    surplus: bool
     on_failure: str
     base: str
     executor: str

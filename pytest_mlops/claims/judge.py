@@ -19,6 +19,7 @@ from pytest_mlops.claims.fixed import spread
 from pytest_mlops.claims.methods import AUTO, designed
 from pytest_mlops.claims.sequences import PartJudgement, Sequences, are_identical
 from pytest_mlops.claims.splits import Splits, splits_of
+from pytest_mlops.claims.surplus import Surplus
 from pytest_mlops.claims.takes import pair_time
 from pytest_mlops.records import RunResult
 from pytest_mlops.stats import Decision, SequentialTest, Verdict
@@ -100,6 +101,7 @@ def judge(
     run_out: str | None = None,
     confirm_harm: bool = False,
     worst: Mapping[str, float] = NO_VALUES,
+    surplus: Surplus | None = None,
 ) -> Judgement:
     """Judge a claim on the training runs that are finished.
 
@@ -121,6 +123,8 @@ def judge(
         Go on to a symmetric boundary instead of stopping for futility, so that a FAIL is harm shown.
     worst : mapping of metric names or patterns to numbers
         What a failed training run counts as; those of which a metric is missing end the sequence.
+    surplus : Surplus, optional
+        Stored runs of the right side beyond the pairs.
 
     Returns
     -------
@@ -153,7 +157,12 @@ def judge(
     parts = check_agreement(claim, outcomes, usable)
     identical = are_identical(claim, outcomes, min(usable, design.first))
     sequences = Sequences(
-        claim=claim, outcomes=outcomes, design=design, identical=identical, confirm_harm=confirm_harm
+        claim=claim,
+        outcomes=outcomes,
+        design=design,
+        identical=identical,
+        confirm_harm=confirm_harm,
+        surplus=surplus,
     )
     judged = sequences.judged(parts, usable)
     found = _combine(claim, outcomes, judged, test, identical=identical, failed=failed, run_out=run_out)

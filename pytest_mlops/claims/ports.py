@@ -60,6 +60,14 @@ class Store(Protocol):
         """The seeds under which the experiment of that key is finished, failed runs too; its own seed has no say."""
         ...
 
+    def found_before(self, key: RunKey, other: RunKey) -> Sequence[RunResult]:
+        """All finished runs of the experiment of ``key`` that were kept before the first one of the experiment of ``other``.
+
+        Under any seed, failed ones too, in the order in which they were kept; all of them where there is none of the other. So
+        the list does not change once the other experiment was begun.
+        """
+        ...
+
     def kin(self, key: RunKey) -> Sequence[tuple[RunKey, Details]]:
         """The last few distinct experiments of the same function that other sessions trained, newest first; seed 0."""
         ...

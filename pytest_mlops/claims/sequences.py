@@ -14,6 +14,7 @@ from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.claims.methods import Design, at_one_look, refuse
 from pytest_mlops.claims.rates import answers, detectable, is_rate, rate_test, yes_no_of
 from pytest_mlops.claims.series import Series, series_of
+from pytest_mlops.claims.surplus import Surplus
 from pytest_mlops.claims.takes import takes_data
 from pytest_mlops.records import Cases, RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
@@ -74,6 +75,8 @@ class Sequences:
         Whether the runs are identical bit for bit up to the first look.
     confirm_harm : bool
         Go on to a symmetric boundary instead of stopping for futility.
+    surplus : Surplus, optional
+        Stored runs of the right side beyond the pairs.
     """
 
     claim: Claim
@@ -81,6 +84,7 @@ class Sequences:
     design: Design
     identical: bool
     confirm_harm: bool
+    surplus: Surplus | None = None
 
     @property
     def test(self) -> SequentialTest:
@@ -117,7 +121,7 @@ class Sequences:
         return PartJudgement(
             name=part.name,
             decision=decision,
-            estimate=float(series.differences[: decision.n].mean()),
+            estimate=self._estimate(series, decision),
             interval=interval,
             limits=series.limits(decision.n),
             contrasts=tuple(series.differences.tolist()),
@@ -126,6 +130,12 @@ class Sequences:
             advice=takes_data(self.claim, series.differences, self.test, self.design.splits),
         )
 
+    def _estimate(self, series: Series, decision: Decision) -> float:
+        """Left minus right without the constant: the mean of the pairs, where no stored runs had a say."""
+        if self.surplus is None or not math.isfinite(decision.estimate):
+            return float(series.differences[: decision.n].mean())
+        return (1.0 if self.claim.sign == ">" else -1.0) * decision.estimate + series.margin
+
     def _refuse(self, what: str) -> None:
         refuse(self.claim, what, self.design.method, varying=self.design.splits is not None)
 
@@ -133,6 +143,7 @@ class Sequences:
         """Of a sequence that stopped after its first look: before it there was nothing to choose from."""
         if (
             self._over_contexts
+            or self.surplus is not None
             or not self.design.is_sequential_t
             or len(series.contrasts) != 1
             or not decision.decided
@@ -183,6 +194,9 @@ class Sequences:
             return in_units(self.claim, series, tuple(replace(side, method=_method(side)) for side in sides))
         if not self.design.is_sequential_t:
             return in_units(self.claim, series, self._by_design(series, parts, identical=identical))
+        if self.surplus is not None and not identical:
+            found = self.surplus.decide(self.test, self.claim, part, self.outcomes, series, parts)
+            return in_units(self.claim, series, (found,))
         options = {
             "resolution": series.resolution,
             "parts": parts,

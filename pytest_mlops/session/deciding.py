@@ -32,6 +32,7 @@ from pytest_mlops.session.identical import identical_code
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.new_arms import NewArms
 from pytest_mlops.session.preparing import Prepared
+from pytest_mlops.session.surplus import surplus_of
 from pytest_mlops.session.telling import Telling
 from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest
@@ -123,6 +124,8 @@ class Deciding:
             self._take_attempt(hearing, gate)
         if blocks.left_out(claim, settings):
             hearing.remarks.append(blocks.LEFT_OUT)
+        if settings.surplus:
+            hearing.surplus = surplus_of(hearing, gate, self.laboratory)
         telling = Telling(
             laboratory=self.laboratory,
             say=self.say,
@@ -215,6 +218,7 @@ class Deciding:
                 run_out="interrupted",
                 confirm_harm=settings.confirm_harm,
                 worst=settings.worst_values,
+                surplus=hearing.surplus,
             )
             return judgement if judgement.ended is Ended.RUN_OUT else None
         return None
@@ -238,6 +242,7 @@ class Deciding:
             method=settings.method,
             confirm_harm=settings.confirm_harm,
             worst=settings.worst_values,
+            surplus=hearing.surplus,
         )
         for pair in range(int(test.looks[-1])):
             with telling.measured(hearing.bill, pair):

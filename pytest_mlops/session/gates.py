@@ -11,6 +11,7 @@ from pytest_mlops.claims.contexts import Contexts
 from pytest_mlops.claims.family import FamilyClaim, FamilyJudgement
 from pytest_mlops.claims.guard import Asked
 from pytest_mlops.claims.judge import Judgement
+from pytest_mlops.claims.surplus import Surplus
 from pytest_mlops.records import RunResult
 from pytest_mlops.session.laboratory import Bill
 from pytest_mlops.session.preparing import Prepared
@@ -43,6 +44,8 @@ class Hearing:
     """Of the claim in each context, where it has to hold in every one."""
     outcomes: list[tuple[str, list[RunResult]]] = field(default_factory=list)
     """Per arm, in the claim's order: its id and results."""
+    surplus: Surplus | None = None
+    """Stored runs of its right side beyond the pairs, which have a say."""
     family: FamilyHearing | None = field(default=None, repr=False, compare=False)
     """Of a claim that is a row of a family: what was asked is the family."""
     level: float | None = None

@@ -160,6 +160,18 @@ class Laboratory:
                 return found
         return None
 
+    def stored_before(self, prepared: Prepared, other: Prepared) -> list[RunResult]:
+        """Runs of an arm under seeds that it is not paired with, which the store had before the other arm's first run.
+
+        One a seed, the first that holds; failed ones too.
+        """
+        found: dict[int | None, RunResult] = {}
+        for run in self.keeping.store.found_before(prepared.key, other.key):
+            is_new = run.seed not in prepared.seeds and run.seed not in found
+            if is_new and self.keeping.holds(run, at=prepared.at):
+                found[run.seed] = run
+        return list(found.values())
+
     def smoke(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
         """Try a prepared arm out, captured, under its smoke seed."""
         spec = replace(spec_of(prepared, 0), key=replace(prepared.key, seed=smoke_seed(prepared)))

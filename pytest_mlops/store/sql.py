@@ -89,13 +89,27 @@ class SqlStore:
 
     def found(self, key: RunKey, *, mine: bool = False) -> Sequence[RunResult]:
         """All finished runs of that key, newest first."""
-        runs, details, metrics = schema.runs, schema.details, schema.metrics
+        runs, details = schema.runs, schema.details
         query = sa.select(runs, details.c.content).join(details, details.c.digest == runs.c.record)
         query = query.where(runs.c.key == key.digest).order_by(runs.c.number.desc())
         if mine:
             query = query.where(runs.c.session == self._session)
+        return self._results(query)
+
+    def found_before(self, key: RunKey, other: RunKey) -> Sequence[RunResult]:
+        """All finished runs of one experiment that were kept before the first one of another, oldest first."""
+        runs, details = schema.runs, schema.details
+        query = sa.select(runs, details.c.content).join(details, details.c.digest == runs.c.record)
+        first = sa.select(sa.func.min(runs.c.number)).where(runs.c.experiment == other.experiment)
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
+            number = connection.execute(first).scalar()
+        if number is not None:
+            query = query.where(runs.c.number < number)
+        return self._results(query.where(runs.c.experiment == key.experiment).order_by(runs.c.number))
+
+    def _results(self, query: sa.Select[Any]) -> list[RunResult]:
+        metrics = schema.metrics
+        with self._database.reading() as connection:
             return [
                 result_of(
                     row,
@@ -104,7 +118,7 @@ class SqlStore:
                     ).all(),
                     cases.of_run(connection, row.number),
                 )
-                for row in rows
+                for row in connection.execute(query).all()
             ]
 
     def put(

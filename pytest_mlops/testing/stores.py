@@ -176,6 +176,18 @@ class StoreContract:
         first.close()
         second.close()
 
+    def test_what_was_there_before_another_experiment_is_a_list_that_does_not_grow(
+        self, store: Store
+    ) -> None:
+        other = replace(a_key(), parameters='{"lr": "1"}')
+        kept = [store.put(a_key(seed), a_result(a_key(seed))) for seed in (40, 3)]
+        assert list(store.found_before(a_key(), other)) == kept
+        store.put(replace(other, seed=5), a_result(replace(other, seed=5)))
+        store.put(a_key(6), a_result(a_key(6)))
+        store.put(replace(other, seed=0), a_result(replace(other, seed=0)))
+        assert list(store.found_before(a_key(), other)) == kept
+        assert list(store.found_before(other, a_key())) == []
+
     def test_kin_are_the_distinct_experiments_of_a_function_newest_first(
         self, open_store: Callable[[], Store]
     ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim, Part
+from pytest_mlops.claims.takes import PairTime, seeds_words
 from pytest_mlops.claims.terms import Term
 from pytest_mlops.errors import ClaimError, MetricError, SettingError
 from pytest_mlops.records import RunResult
@@ -135,6 +137,45 @@ def detectable(rate: RateTest | DiscordantTest, most: int) -> str:
         return "Two rates need many training runs: claim a number that says more than yes or no, or a larger max_seeds."
     side = "above" if rate.sign == ">" else "below"
     return f"{most} seeds show it with power {rate.power:g} where the true rate is {bar:.2g} or {side} (--mlops-max-seeds)."
+
+
+def rate_takes(
+    rate: RateTest | DiscordantTest, given: NDArray[np.bool_], most: int, pair: PairTime | None
+) -> str:
+    """What so many seeds can show, and how many it takes if what was seen is true, in sentences.
+
+    Parameters
+    ----------
+    rate : RateTest or DiscordantTest
+        The design.
+    given : ndarray of bool, shape (n, terms)
+        Answers so far.
+    most : int
+        Seeds at the most.
+    pair : PairTime or None
+        What the training runs of a seed take, where that is known.
+    """
+    from pytest_mlops.stats.rate_design import seeds_at_least
+
+    turn = rate.sign == "<"
+    bar, share = getattr(rate, "bar", 0.5), 1.0
+    if given.shape[1] == 1:
+        seen = float(given.mean())
+        what = f"If the true rate is what was seen, {seen:.2g},"
+    else:
+        differ = given[:, 0] != given[:, 1]
+        share = float(differ.mean())
+        seen = float(given[differ, 0].mean()) if share else 0.5
+        what = (
+            f"If {share:.0%} of pairs differ and {seen:.0%} of those are as the left side says, as was seen,"
+        )
+    bar, odds = (1 - bar, 1 - seen) if turn else (bar, seen)
+    needed = seeds_at_least(bar, odds, rate.alpha, rate.power) / max(share, 1e-9)
+    can = detectable(rate, most)
+    if math.isinf(needed):
+        return can
+    words = seeds_words(math.ceil(needed), most, len(given), pair, about="at least")
+    return f"{can} {what} it takes {words}."
 
 
 def _bar(claim: Claim, term: Term) -> float:

@@ -12,10 +12,10 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.by_cases import cases_of
 from pytest_mlops.claims.claim import Claim, Part
 from pytest_mlops.claims.methods import Design, at_one_look, refuse
-from pytest_mlops.claims.rates import answers, detectable, is_rate, rate_test, yes_no_of
+from pytest_mlops.claims.rates import answers, is_rate, rate_takes, rate_test, yes_no_of
 from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.claims.surplus import Surplus
-from pytest_mlops.claims.takes import takes_data
+from pytest_mlops.claims.takes import pair_time, takes_data
 from pytest_mlops.records import Cases, RunResult
 from pytest_mlops.stats import Decision, Reason, SequentialTest, Verdict
 
@@ -174,7 +174,7 @@ class Sequences:
             limits=series.limits(decision.n),
             contrasts=tuple(series.differences.tolist()),
             sides=sides_of(self.claim, part, self.outcomes, decision.n),
-            advice=detectable(test, int(self.test.looks[-1])),
+            advice=rate_takes(test, given, int(self.test.looks[-1]), pair_time(self.claim, self.outcomes)),
         )
 
     def _decided(

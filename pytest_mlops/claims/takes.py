@@ -138,7 +138,7 @@ def takes_words(
             f"{most} seeds can show a {what} of about {_near(found.margin, found.reach)}{side} (with power {test.power:g})"
         )
     if found.seeds is not None and (found.seeds > most or always):
-        texts.append(f"this {what} needs {_seeds(max(found.seeds, known + 1), most, known, pair)}")
+        texts.append(f"this {what} needs {seeds_words(max(found.seeds, known + 1), most, known, pair)}")
     if not texts:
         return "If the estimate is right, no number of seeds will show it."
     return f"If the estimate is right, {', and '.join(texts)}."
@@ -208,15 +208,15 @@ def _digits(number: float) -> str:
     return f"{number:.2g}" if number < 99.5 else f"{number:.0f}"
 
 
-def _seeds(needed: float, most: int, known: int, pair: PairTime | None) -> str:
+def seeds_words(needed: float, most: int, known: int, pair: PairTime | None, *, about: str = "about") -> str:
     """So many seeds, what they take, and how to allow them, where that can be done."""
     if not math.isfinite(needed):
         return f"more than 1000 seeds (max_seeds takes {MOST_SEEDS} at the most)"
     count = int(needed)
     time = f", {pair.words(count - known)} more" if pair is not None and count > known else ""
     if count <= most:
-        return f"about {count} seeds{time}"
+        return f"{about} {count} seeds{time}"
     if count > MOST_SEEDS:
-        return f"about {count} seeds{time} (max_seeds takes {MOST_SEEDS} at the most)"
+        return f"{about} {count} seeds{time} (max_seeds takes {MOST_SEEDS} at the most)"
     how = f"(--mlops-max-seeds={count}, or @pytest.mark.mlops(max_seeds={count}))"
-    return f"about {count} seeds{time} {how}"
+    return f"{about} {count} seeds{time} {how}"

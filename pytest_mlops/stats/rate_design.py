@@ -85,6 +85,37 @@ def seeds_needed(bar: float, alpha: float) -> int:
     return n
 
 
+def seeds_at_least(bar: float, rate: float, alpha: float, power: float) -> float:
+    """Fewest seeds with which a single exact binomial test would show a rate above `bar`: a sequence of looks needs more.
+
+    Parameters
+    ----------
+    bar : float
+        Rate of successes that is to be exceeded, in (0, 1).
+    rate : float
+        True rate of successes.
+    alpha, power : float
+        One-sided level, and P(PASS) at that rate.
+
+    Returns
+    -------
+    float
+        Infinity where the rate is not above the bar, or more than 10,000 would be needed.
+
+    Examples
+    --------
+    >>> seeds_at_least(0.8, 0.95, 0.05, 0.9), seeds_at_least(0.8, 0.8, 0.05, 0.9)
+    (44.0, inf)
+    """
+    if rate <= bar:
+        return math.inf
+    n = np.arange(1, 10_001)
+    # P(more than c | bar) <= alpha for the least such c.
+    c = np.ceil(special.bdtrik(1 - alpha, n, bar))
+    enough = np.flatnonzero((special.bdtrc(np.minimum(c, n - 1), n, min(rate, 1.0)) >= power) & (c < n))
+    return float(n[enough[0]]) if len(enough) else math.inf
+
+
 @lru_cache(maxsize=256)
 def rate_bounds(design: RateDesign) -> RateBounds:
     """Solve a design; ``bar ** looks.last <= alpha`` must hold, or nothing could pass."""

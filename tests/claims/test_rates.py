@@ -1,5 +1,7 @@
 """Claims on yes/no metrics: judged exactly, refused where no exact test fits or no number of seeds would do."""
 
+import re
+
 import pytest
 
 from pytest_mlops.claims.arms import Arms
@@ -130,3 +132,6 @@ def test_a_rate_that_stays_open_says_which_rate_so_many_seeds_can_show():
     judgement = judge(candidate["ok"] > 0.75, {candidate: runs}, TEST, run_out="over")
     assert judgement.verdict == Verdict.UNDECIDED
     assert "30 seeds show it with power 0.9 where the true rate is" in judgement.remedy
+    assert re.search(
+        r"If the true rate is what was seen, 0\.\d+, it takes at least \d+ seeds", judgement.remedy
+    )

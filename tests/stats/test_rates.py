@@ -9,6 +9,7 @@ from scipy import stats
 
 from pytest_mlops.stats import RateTest, Reason
 from pytest_mlops.stats.judge import REASONS, VERDICTS
+from pytest_mlops.stats.rate_design import seeds_at_least
 from pytest_mlops.stats.rates import rate_limits
 
 TEST = RateTest(bar=0.7)
@@ -313,3 +314,20 @@ def test_bad_outcomes_are_named(outcomes, message):
 def test_bad_rates_are_refused(rate):
     with pytest.raises(ValueError, match="rate="):
         TEST.power_at(rate)
+
+
+@pytest.mark.parametrize(
+    ("bar", "rate", "power"), [(0.8, 0.95, 0.9), (0.5, 0.7, 0.8), (0.2, 0.5, 0.9), (0.9, 0.99, 0.9)]
+)
+def test_the_seeds_that_it_takes_at_least_are_those_of_a_binomial_test(bar, rate, power):
+    def power_of(n):  # by scipy's distribution, one number of seeds after the other
+        least = next(k for k in range(n + 2) if stats.binom.sf(k - 1, n, bar) <= 0.05)
+        return stats.binom.sf(least - 1, n, rate) if least <= n else 0.0
+
+    needed = seeds_at_least(bar, rate, 0.05, power)
+    assert power_of(int(needed)) >= power
+    assert all(power_of(n) < power for n in range(1, int(needed)))
+
+
+def test_a_rate_that_is_not_above_the_bar_takes_no_number_of_seeds():
+    assert seeds_at_least(0.8, 0.8, 0.05, 0.9) == seeds_at_least(0.8, 0.3, 0.05, 0.9) == np.inf

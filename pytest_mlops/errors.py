@@ -15,11 +15,13 @@
      +- MetricError               what a training function returned is not a set of named numbers
      |   +- RecordedError         results that exist, and that cannot be read, paired or trusted as they are
      +- RunError                  the training function used ``run``, or seeds, in a way that cannot work
+     |   +- UpstreamError         a derived arm asks for what the run before it did not leave
      +- SettingError              an option with a value that it cannot have
      +- SmokeError                an arm that cannot run, found in a smoke run before anything was paid
      +- GuardError                a gate that would be green without the evidence for it
      +- MissingPackageError       an optional package that is not installed (also an ImportError)
      +- StoreError                the store cannot be opened, read or written
+     |   +- SpoiltError           an artifact that is gone, or not what its hash says
      +- ReportError               a report that is broken, or not one of ours
 
 ``slug`` is the anchor of the explanation in ``docs/messages.md``.
@@ -130,6 +132,12 @@ class RunError(MlopsError):
     slug = "run"
 
 
+class UpstreamError(RunError):
+    """``run.upstream`` asks for what the training run before did not leave, or there is none before."""
+
+    slug = "upstream"
+
+
 class SettingError(MlopsError):
     """An option with a value that it cannot have."""
 
@@ -158,6 +166,10 @@ class StoreError(MlopsError):
     """The store cannot be opened, read or written."""
 
     slug = "store"
+
+
+class SpoiltError(StoreError):
+    """An artifact that is gone, or not what its hash says: what left it is trained again."""
 
 
 class ReportError(MlopsError):

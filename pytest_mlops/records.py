@@ -34,16 +34,25 @@ class RunKey:
     """Canonical JSON: Python and package versions, device, precision, threads, determinism."""
     seed: int
     """The seed, an integer in [0, 2**31)."""
+    upstream: str = ""
+    """Of a derived arm the ``experiment`` of the arm that it goes on from, or of its one run; empty for all others."""
+    upstream_run: str = ""
+    """SHA-256 of the very run that it goes on from: its key, its record, and all that it left."""
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 that names the run in the store."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return self._hash(without=())
 
     @cached_property
     def experiment(self) -> str:
-        """SHA-256 of all but the seed: what the runs of one arm have in common."""
-        parts = {name: value for name, value in asdict(self).items() if name != "seed"}
+        """SHA-256 of all but the seed, and what hangs on it: what the runs of one arm have in common."""
+        return self._hash(without=("seed", "upstream_run"))
+
+    def _hash(self, *, without: Sequence[str]) -> str:
+        # Of an arm that is not derived the hash is the one that it had before there were such.
+        left_out = {*without, *(name for name in ("upstream", "upstream_run") if not getattr(self, name))}
+        parts = {name: value for name, value in asdict(self).items() if name not in left_out}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -103,6 +112,8 @@ class RunSpec:
     """Environment variables that are set during the run."""
     artifacts: Path = field(default_factory=Path)
     """Folder for ``run.artifact``; made when first used."""
+    upstream: Path | None = None
+    """Folder with copies of what the run before left, which ``run.upstream`` hands out; None where no arm is before."""
     scratch: Path | None = None
     """Folder for ``run.scratch`` that outlives a killed process; None makes one that is gone with the run."""
     root: Path | None = None
@@ -133,7 +144,7 @@ class Failure:
     """Why a training run gave no usable metrics."""
 
     kind: str
-    """``"error"``, ``"not finite"``, ``"out of memory"``, ``"exit"``, ``"time-out"`` or ``"metrics"``."""
+    """``"error"``, ``"not finite"``, ``"out of memory"``, ``"exit"``, ``"time-out"``, ``"metrics"`` or ``"upstream"``."""
     message: str
     """One line for a table."""
     traceback: str = ""

@@ -141,6 +141,12 @@ def test_every_file_that_the_promises_name_exists():
         assert (page.parent / target).exists() or (ROOT / target).exists(), target
 
 
+def test_the_page_on_derived_arms_runs(tmp_path):
+    source = "\n".join(blocks(ROOT / "docs" / "derived.md", "python"))
+    (tmp_path / "test_derived.py").write_text(source, encoding="utf-8")
+    assert_gates_pass(tmp_path)
+
+
 def test_the_ablations_page_runs(tmp_path):
     source = "\n".join(blocks(ROOT / "docs" / "ablations.md", "python"))
     (tmp_path / "test_ablation.py").write_text(source, encoding="utf-8")

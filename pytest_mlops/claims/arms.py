@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mlops import fingerprint
-from pytest_mlops.claims.binding import Training, bind, copied, parameters_key
+from pytest_mlops.claims.binding import Training, bind, bound, copied, parameters_key
 from pytest_mlops.claims.commands import Command, command
+from pytest_mlops.claims.derived import check_not_derived, check_seeds_of_derived, check_then
 from pytest_mlops.claims.env import checked_env, shown, traces
 from pytest_mlops.claims.expressions import Expression, metric_of
 from pytest_mlops.claims.recorded import Recorded
@@ -135,11 +136,13 @@ class Arm:
             changed["data"] = checked_data(data)
         if seeds is not None:
             changed["seeds"] = checked_seeds(seeds)
+            check_seeds_of_derived(self, changed["seeds"])
         if env is not None:
             changed["env"] = checked_env(env, at_start=isinstance(self.source, Command))
         if timeout is not None:
             changed["timeout"] = checked_timeout(timeout)
         if ref is not None:
+            check_not_derived(self, ref)
             changed["ref"] = checked_ref(ref)
         for name, value in (("device", device), ("amp", amp)):
             if value is not None:
@@ -164,7 +167,47 @@ class Arm:
             If the function has no such parameter.
         """
         assert isinstance(self.source, Training)
-        return replace(self, source=bind(self.source.function, {**self.source.given, **parameters}))
+        own = self.source
+        return replace(self, source=bind(own.function, {**own.given, **parameters}, upstream=own.upstream))
+
+    def then(self, function: Callable[..., Any], /, *misplaced: Any, **parameters: Any) -> Arm:
+        """A derived arm: a second procedure on what the finished runs of this arm left, seed by seed.
+
+        ``function(run, **parameters)`` finds it by ``run.upstream("model.pt")``. This arm is not trained again for it, and the
+        two are pairs by construction: quantised against float, fine-tuned against pretrained.
+
+        Parameters
+        ----------
+        function : callable
+            As in ``arm(function)``: takes ``run`` first, and returns metrics.
+        **parameters
+            The function's own.
+
+        Returns
+        -------
+        Arm
+            Under each seed it goes on from this arm's run of that seed; of a fixed arm, ``.using(seeds=[0])``, always from that
+            one. What follows by ``.using(...)`` is its own.
+
+        Raises
+        ------
+        ParameterError
+            If this arm is recorded and left no files, or as for ``arm(function, ...)``.
+
+        Examples
+        --------
+        >>> arm = Arms()
+        >>> def train(run, *, lr=1e-3):
+        ...     return {"acc": 0.9}
+        >>> def quantise(run, *, bits):
+        ...     model = run.upstream("model.pt")
+        ...     return {"acc": 0.89}
+        >>> arm(train, lr=0.1).then(quantise, bits=8)
+        train(lr=0.1).then(quantise, bits=8)
+        """
+        check_then(self, function, misplaced)
+        training = bound(function, parameters, upstream=self)
+        return replace(self, source=training, uses=Using(seeds=None if self.is_fixed else self.uses.seeds))
 
     def __getitem__(self, metric: str) -> Expression:
         return metric_of(self, metric)
@@ -185,6 +228,8 @@ class Arm:
                 "code": fingerprint.fingerprint(self.source.function).digest,
                 "parameters": parameters_key(self.source),
             }
+            if self.source.upstream is not None:
+                what["upstream"] = self.source.upstream.identity
         data = self.uses.data
         uses = [repr(data) if not callable(data) else fingerprint.fingerprint(data).digest]
         uses += [repr(self.uses.seeds), repr(self.uses.device), repr(self.uses.amp)]
@@ -215,6 +260,11 @@ class Arm:
         return self.trains and self.uses.seeds is not None and len(self.uses.seeds) == 1
 
     @property
+    def upstream(self) -> Arm | None:
+        """The arm whose finished runs a derived arm goes on from."""
+        return self.source.upstream if isinstance(self.source, Training) else None
+
+    @property
     def function_name(self) -> str:
         """Name of the training function, ``recorded`` for results that exist."""
         if isinstance(self.source, Recording):
@@ -229,6 +279,8 @@ class Arm:
         if isinstance(self.source, Recording):
             return self.source.label
         uses = {name: getattr(self.uses, name) for name in ("data", "seeds", "device", "amp", "ref")}
+        if self.upstream is not None and self.upstream.uses.seeds == self.uses.seeds:
+            del uses["seeds"]  # said by the arm before
         words = [f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None]
         words += [f"env={shown(self.uses.env)}"] if self.uses.env else []
         words += [f"timeout='{exact_time(self.uses.timeout)}'"] if self.uses.timeout else []
@@ -239,6 +291,8 @@ class Arm:
         if not isinstance(self.source, Training):
             return self.source.label
         given = [f"{name}={fingerprint.describe(value)}" for name, value in self.source.given.items()]
+        if self.source.upstream is not None:
+            return f"{self.source.upstream.label}.then({', '.join([self.function_name, *given])})"
         return f"{self.function_name}({', '.join(given)})"
 
     def __repr__(self) -> str:
@@ -286,13 +340,10 @@ class Arms:
             )
         if isinstance(function, Arm):
             raise ParameterError(
-                f"arm() takes a training function, not an arm. {function!r} is one already: use it, or .using(...)."
+                f"arm() takes a training function, not an arm. {function!r} is one already: use it, or .using(...), or "
+                ".then(function)."
             )
-        training = bind(function, parameters)
-        # Refuse at the door what has no key.
-        parameters_key(training)
-        fingerprint.fingerprint(training.function)
-        return Arm(source=training, asking=self._asking)
+        return Arm(source=bound(function, parameters), asking=self._asking)
 
     def command(
         self,

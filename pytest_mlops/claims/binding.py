@@ -1,4 +1,4 @@
-"""A training function bound to its parameters: what was given, and the function's own defaults for the rest."""
+"""A training function with its parameters: bound, copied, checked and keyed."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.errors import ParameterError
 from pytest_mlops.settings import BY_NAME
 
+if TYPE_CHECKING:
+    from pytest_mlops.claims.arms import Arm
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """A training function and its parameters."""
+    """A training function and its parameters, and of a derived arm what it goes on from."""
 
     function: Callable[..., Any]
     given: Mapping[str, Any]
     """What the user gave: all that is handed over at the call."""
     bound: Mapping[str, Any]
     """What was given, and the function's own defaults for the rest."""
+    upstream: Arm | None = None
+    """The arm whose finished runs it goes on from; None where it begins by itself."""
 
 
 def parameters_key(training: Training) -> str:
@@ -39,15 +44,8 @@ def parameters_key(training: Training) -> str:
     )
 
 
-def bind(function: Any, parameters: Mapping[str, Any]) -> Training:
+def bind(function: Any, parameters: Mapping[str, Any], *, upstream: Arm | None = None) -> Training:
     """A training function with its parameters, defaults bound.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a run first.
-    parameters : mapping of str to value
-        What the user gave.
 
     Raises
     ------
@@ -60,7 +58,7 @@ def bind(function: Any, parameters: Mapping[str, Any]) -> Training:
             '  Write: def train(run, *, lr=1e-3): ...; return {"auc": 0.91}   and   arm(train, lr=3e-3)'
         )
     name = fingerprint.describe(function)
-    parameters = copied(parameters)  # a value: what the user changes later is another arm
+    parameters = copied(parameters)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -88,16 +86,42 @@ def bind(function: Any, parameters: Mapping[str, Any]) -> Training:
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             values.update(values.pop(parameter.name, {}))
-    return Training(function=function, given=parameters, bound=values)
+    return Training(function=function, given=parameters, bound=values, upstream=upstream)
+
+
+def bound(function: Any, parameters: Mapping[str, Any], *, upstream: Arm | None = None) -> Training:
+    """As :func:`bind`, and refuses at the door what has no key.
+
+    Raises
+    ------
+    MlopsError
+        If a parameter, or the function's code, cannot be keyed.
+    """
+    training = bind(function, parameters, upstream=upstream)
+    parameters_key(training)
+    fingerprint.fingerprint(training.function)
+    return training
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a training function has a parameter of that name.
+
+    Examples
+    --------
+    >>> takes(lambda run, lr: {}, "lr"), takes(lambda run: {}, "lr"), takes(lambda run: {}, "run")
+    (True, False, False)
+    """
+    known = list(inspect.signature(function).parameters.values())[1:]
+    return any(one.name == name or one.kind is one.VAR_KEYWORD for one in known)
 
 
 def copied(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters that nobody else can change.
+    """A value of their own: what the user changes later is another arm.
 
     Raises
     ------
     ParameterError
-        If a value cannot be keyed.
+        If a parameter cannot be keyed.
     """
     for name, value in parameters.items():
         fingerprint.key_of(value, name=name)  # refuse what has no key, before anything large is copied

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.arms import Arm
-from pytest_mlops.claims.binding import Training
+from pytest_mlops.claims.binding import Training, takes
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.expressions import Expression
 from pytest_mlops.claims.terms import Term
@@ -99,7 +99,9 @@ def check_contexts(claim: Claim, contexts: Contexts) -> None:
     """
     names = list(contexts.each[0].values)
     for arm in claim.arms:
-        if not isinstance(arm.source, Training):
+        if not isinstance(arm.source, Training) or (
+            arm.upstream is not None and not _all_train(arm.upstream)
+        ):
             raise ClaimError(
                 f"{claim.statement}: {arm.label} does not train a function, so that ablate({', '.join(names)}) can vary "
                 "nothing in it. Drop the marker, or compare arms that train."
@@ -110,24 +112,63 @@ def check_contexts(claim: Claim, contexts: Contexts) -> None:
             )
         in_one_context(arm, contexts.each[0])
     for name in names:
-        if all(name in arm.source.given for arm in claim.arms if isinstance(arm.source, Training)):
+        if all(_sets(arm, name) for arm in claim.arms):
             raise ClaimError(
                 f"{claim.statement}: every arm sets {name} itself, so that ablate({name}=...) changes none of them. Leave "
                 f"{name} out of one arm at least, or out of the marker."
             )
 
 
+def _sets(arm: Arm, name: str) -> bool:
+    """Whether an arm leaves that hyperparameter to nobody."""
+    source = arm.source
+    if not isinstance(source, Training):
+        return True
+    before = source.upstream is None or not _anywhere(source.upstream, name) or _sets(source.upstream, name)
+    return before and (
+        name in source.given or (source.upstream is not None and not takes(source.function, name))
+    )
+
+
 def in_one_context(arm: Arm, context: Context) -> Arm:
     """The arm with the context's values where it does not set them itself.
+
+    Of a derived arm, they are bound in each of its procedures that has them, and in one of them at least.
 
     Raises
     ------
     ParameterError
         If its training function has no such parameter.
     """
-    assert isinstance(arm.source, Training)
-    given = arm.source.given
-    return arm.with_parameters({name: value for name, value in context.values.items() if name not in given})
+    return _bound(arm, context.values)
+
+
+def _bound(arm: Arm, values: Mapping[str, Any]) -> Arm:
+    source = arm.source
+    assert isinstance(source, Training)
+    if source.upstream is None:
+        return arm.with_parameters(
+            {name: value for name, value in values.items() if name not in source.given}
+        )
+    own = {name: value for name, value in values.items() if takes(source.function, name)}
+    before = {
+        name: value for name, value in values.items() if name not in own or _anywhere(source.upstream, name)
+    }
+    here = arm.with_parameters({name: value for name, value in own.items() if name not in source.given})
+    assert isinstance(here.source, Training)
+    return replace(here, source=replace(here.source, upstream=_bound(source.upstream, before)))
+
+
+def _all_train(arm: Arm) -> bool:
+    return isinstance(arm.source, Training) and (arm.upstream is None or _all_train(arm.upstream))
+
+
+def _anywhere(arm: Arm, name: str) -> bool:
+    """Whether one of an arm's procedures has that parameter."""
+    source = arm.source
+    if not isinstance(source, Training):
+        return False
+    return takes(source.function, name) or (source.upstream is not None and _anywhere(source.upstream, name))
 
 
 def claim_in(claim: Claim, context: Context) -> Claim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -108,6 +108,25 @@ class Store(Protocol):
 
     def artifact(self, run: str, name: str) -> Path:
         """The artifact ``name`` of the finished run with the id ``run``; read it, do not write to it."""
+        ...
+
+    def artifacts_of(self, run: str) -> Mapping[str, str]:
+        """The artifacts of the finished run with the id ``run``: their names with the SHA-256 of their contents.
+
+        Also of those that had to make room; of an unknown run there are none.
+        """
+        ...
+
+    def has_artifacts(self, run: str) -> bool:
+        """Whether all artifacts of that run are still there."""
+        ...
+
+    def hand_out(self, run: str, key: RunKey) -> Path | None:
+        """A folder with copies of all artifacts of the finished run ``run``, for the run of ``key``, which goes on from it.
+
+        Whatever happens to the copies, what is stored stays as it is. Each was compared with its SHA-256; None if one is gone or
+        spoilt, which has it trained again. ``put`` and ``release`` of that key remove the folder.
+        """
         ...
 
     def close(self) -> None:

@@ -105,6 +105,8 @@ def unfit(claim: Claim) -> str | None:
         return "an arm of it is fixed"
     if not all(arm.trains for arm in claim.arms):
         return "recorded results have no store"
+    if any(arm.upstream is not None for arm in claim.arms):
+        return "an arm of it is derived"
     return "it is a ratio" if claim.is_ratio else None
 
 

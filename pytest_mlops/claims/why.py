@@ -109,6 +109,8 @@ def _differences(key: RunKey, details: Details, old: RunKey, known: Details) -> 
     if key.data != old.data:
         yield from _data(details.data, known.data)
     yield from _environment(json.loads(key.environment), json.loads(old.environment))
+    if key.upstream != old.upstream:
+        yield "what it goes on from is another"
 
 
 def _code(new: Mapping[str, str], old: Mapping[str, str]) -> Iterator[str]:

@@ -18,9 +18,10 @@ from pytest_mlops.claims.seeds import block
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.plans import ArmAgainstItself, aa_lines
 from pytest_mlops.reports.text import duration, printable
+from pytest_mlops.session.bill import Bill
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.laboratory import Laboratory
 
 _VARYING = (
     "splits vary with the seed, so that no two training runs are alike but for chance: no noise floor, no false alarms. Measure "

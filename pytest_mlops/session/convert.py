@@ -13,6 +13,7 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.contexts import Contexts
+from pytest_mlops.claims.derived import checkpoints
 from pytest_mlops.claims.fixed import given
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.claims.recording import Recording
@@ -163,17 +164,19 @@ def _holds_for(claim: Claim, judgement: Judgement | None, contexts: Contexts | N
     if judgement is not None and judgement.same_code:
         return "every seed"
     part = judgement.deciding if judgement is not None else None
+    named = [given(claim)] if claim.fixed else []
+    named += [f"this checkpoint, {arm.label}" for arm in checkpoints(claim)]
+    taken = f", given {' and '.join(named)}" if named else ""
     what = "new seeds, on these cases"
     if judgement is not None and judgement.splits is not None:
         what = "new seeds and new splits of these data"
     if contexts is not None:
         which = "each of" if contexts.every else "the mean over"
-        return f"{what}, in {which} these {len(contexts.each)} contexts"
-    taken = f", given {given(claim)}" if claim.fixed else ""
+        return f"{what}, in {which} these {len(contexts.each)} contexts{taken}"
     if not claim.varying:
         return f"new patients{taken}"
     if judgement is not None and judgement.splits is not None:
-        return "new seeds and new splits of these data"
+        return f"{what}{taken}"
     if part is None or part.decision.patients is None:
         return f"new seeds, on these cases{taken}"
     return f"new seeds and new patients{taken}"

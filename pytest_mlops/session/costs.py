@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pytest_mlops.claims.claim import Claim
 from pytest_mlops.errors import ClaimError
 from pytest_mlops.records import RunResult
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.bill import Bill
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared
 
 COSTS = ("seconds", "gpu_seconds", "peak_memory_mb")
@@ -72,8 +73,12 @@ def next_pair(
     An arm that was not trained in this process before is trained once in advance: what its start-up takes belongs to no
     pair. A pair that another claim has just had trained in that way is taken over.
     """
-    order = in_order(arms, place)
-    keys = [arm.key_at(place) for arm in order]
+    order, keys = in_order(arms, place), []
+    for arm in order:  # what derived arms go on from comes before what is compared
+        ready = laboratory.ready(arm, place, bill)
+        if ready is None or isinstance(ready, RunResult):
+            return [ready if one is arm else None for one in arms]
+        keys.append(ready.key)
     found: list[RunResult | None] | None = laboratory.fresh.in_a_row(keys)  # type: ignore[assignment]  # more is allowed
     if found is None:
         for arm, key in zip(order, keys, strict=True):

@@ -11,6 +11,7 @@ from pytest_mlops.claims.family import FamilyJudgement, RowJudgement
 from pytest_mlops.claims.family_judge import apart, judge_family
 from pytest_mlops.records import RunResult
 from pytest_mlops.session.deciding import Deciding, look
+from pytest_mlops.session.derived import with_upstreams
 from pytest_mlops.session.family_telling import FamilyTelling
 from pytest_mlops.session.gates import FamilyHearing, Hearing
 from pytest_mlops.session.preparing import Prepared
@@ -84,10 +85,8 @@ class Race:
                     arms[arm] = min(arms.get(arm, most), len(self.hearing.outcomes[arm]))
         for arm, done in arms.items():
             source = self.sources[arm]
-            if isinstance(source, Prepared):
-                seconds += laboratory.missing(source, range(done, most)) * (
-                    laboratory.expected(source) or 0.0
-                )
+            for one in with_upstreams([source]) if isinstance(source, Prepared) else ():
+                seconds += laboratory.missing(one, range(done, most)) * (laboratory.expected(one) or 0.0)
         return seconds
 
     def _judged(self, run_out: Mapping[str, str] | None = None) -> FamilyJudgement:
@@ -137,10 +136,10 @@ class Race:
         runs = seconds = 0.0
         for arm in row.claim.arms:
             source = self.sources[arm]
-            if isinstance(source, Prepared):
-                missing = laboratory.missing(source, ahead)
+            for one in with_upstreams([source]) if isinstance(source, Prepared) else ():
+                missing = laboratory.missing(one, ahead)
                 runs += missing
-                seconds += missing * (laboratory.expected(source) or 0.0)
+                seconds += missing * (laboratory.expected(one) or 0.0)
         return runs, seconds
 
     # --- one pair

@@ -12,8 +12,10 @@ from pytest_mlops.claims.family import FamilyClaim, FamilyJudgement
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.progress import apart_line, claim_line, price_lines, progress_line
 from pytest_mlops.reports.text import duration
+from pytest_mlops.session.bill import Bill
+from pytest_mlops.session.derived import with_upstreams
 from pytest_mlops.session.gates import FamilyHearing
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.price import price
 from pytest_mlops.stats import SequentialTest
@@ -141,9 +143,10 @@ class FamilyTelling:
         )
 
     def _price_ahead(self, done: int) -> None:
-        if self._priced or not any(self.laboratory.missing(arm, range(done, done + 1)) for arm in self.arms):
+        arms = with_upstreams(self.arms)
+        if self._priced or not any(self.laboratory.missing(arm, range(done, done + 1)) for arm in arms):
             return
-        expected = [self.laboratory.expected(arm) for arm in self.arms]
+        expected = [self.laboratory.expected(arm) for arm in arms if not arm.arm.is_fixed]
         known = [seconds for seconds in expected if seconds is not None]
         if len(known) == len(expected):
             self._say_price(done=done, took=sum(known), ahead=True)

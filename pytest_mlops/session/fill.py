@@ -14,8 +14,9 @@ from pytest_mlops.claims.seeds import block
 from pytest_mlops.errors import SettingError
 from pytest_mlops.reports.plans import FilledArm, fill_lines
 from pytest_mlops.reports.text import duration, printable
+from pytest_mlops.session.bill import Bill
 from pytest_mlops.session.gates import Gate
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.spending import spends
 

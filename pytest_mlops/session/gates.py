@@ -13,7 +13,7 @@ from pytest_mlops.claims.guard import Asked
 from pytest_mlops.claims.judge import Judgement
 from pytest_mlops.claims.surplus import Surplus
 from pytest_mlops.records import RunResult
-from pytest_mlops.session.laboratory import Bill
+from pytest_mlops.session.bill import Bill
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
 from pytest_mlops.stats import SequentialTest, Verdict

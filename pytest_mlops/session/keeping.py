@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +63,8 @@ class Keeping:
     _store: Store | None = None
     _unsaved: dict[str, tuple[RunKey, RunResult, Details, Path | None]] = field(default_factory=dict)
     """By ``RunResult.id``; with the folder in which what it noted holds."""
+    _instead_of: dict[str, str | None] = field(default_factory=dict)
+    _copies: list[tempfile.TemporaryDirectory[str]] = field(default_factory=list)
     _leased: set[str] = field(default_factory=set)
     _again_at: float = 0.0
     _is_closed: bool = False
@@ -121,9 +127,18 @@ class Keeping:
         except StoreError as error:
             self._pause(error)
 
-    def keep(self, key: RunKey, result: RunResult, details: Details, *, at: Path | None = None) -> RunResult:
-        """Keep a run that was just trained ``at`` a folder, and return the one that counts."""
+    def keep(
+        self,
+        key: RunKey,
+        result: RunResult,
+        details: Details,
+        *,
+        at: Path | None = None,
+        instead_of: RunResult | None = None,
+    ) -> RunResult:
+        """Keep a run that was just trained ``at`` a folder, in place of another one if need be; the one that counts."""
         self._unsaved[result.id] = (key, result, details, at)
+        self._instead_of[result.id] = instead_of.id if instead_of is not None else None
         if self._is_paused():
             return result
         try:
@@ -131,6 +146,37 @@ class Keeping:
         except StoreError as error:
             self._pause(error)
             return result
+
+    # --- what a run left, for those that go on from it
+
+    def identity(self, run: RunResult) -> str:
+        """SHA-256 of a finished run and all that it left: what goes on from it is another run where that differs."""
+        left = json.dumps(dict(self._left(run)), sort_keys=True)
+        return hashlib.sha256(f"{run.id} {left}".encode()).hexdigest()
+
+    def has_left(self, run: RunResult) -> bool:
+        """Whether all that a run left is still there."""
+        return run.id in self._unsaved or self.store.has_artifacts(run.id)
+
+    def hand_out(self, run: RunResult, key: RunKey) -> Path | None:
+        """A folder with copies of what a run left, for the run of that key; None if some of it is gone."""
+        if run.id not in self._unsaved:
+            return self.store.hand_out(run.id, key)
+        # The store cannot be written: what the run left lies where it wrote it.
+        self._copies.append(tempfile.TemporaryDirectory(prefix="mlops-upstream-", ignore_cleanup_errors=True))
+        source, folder = self.store.artifacts(self._unsaved[run.id][0]), Path(self._copies[-1].name, "left")
+        folder.mkdir()
+        for name in self._left(run):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, folder / name)
+        return folder
+
+    def _left(self, run: RunResult) -> Mapping[str, str]:
+        if run.id not in self._unsaved:
+            return self.store.artifacts_of(run.id)
+        from pytest_mlops.store.artifacts import left_in
+
+        return left_in(self.store.artifacts(self._unsaved[run.id][0]))
 
     def close(self) -> str | None:
         """Write what is left, and close the store; a sentence about what could not be written. Closing twice is no error."""
@@ -143,6 +189,8 @@ class Keeping:
             count = len(self._unsaved)
             return f"{plural(count, 'training run')} of this session {'is' if count == 1 else 'are'} lost: {error}"
         finally:
+            for copies in self._copies:
+                copies.cleanup()
             self._store.close()
         return None
 
@@ -168,9 +216,8 @@ class Keeping:
         """Write all that waits, oldest first; what could be written is off the list, whatever happens then."""
         kept = {}
         for name, (key, result, details, at) in list(self._unsaved.items()):
-            kept[name] = self.store.put(
-                key, result, details=details, instead_of=self._replaced(key, result.place, at)
-            )
+            replaced = self._instead_of.get(name) or self._replaced(key, result.place, at)
+            kept[name] = self.store.put(key, result, details=details, instead_of=replaced)
             del self._unsaved[name]
         self.trouble = None
         return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,11 +15,20 @@ from pytest_mlops.claims.arms import Arm
 from pytest_mlops.claims.commands import Command
 from pytest_mlops.claims.ports import Executor, Lost
 from pytest_mlops.claims.why import SEEDS_ONLY, no_run_of, why
+from pytest_mlops.errors import SpoiltError
 from pytest_mlops.records import Failure, Place, Returned, RunKey, RunResult
+from pytest_mlops.session.bill import Bill
 from pytest_mlops.session.budget import Budget, Durations
 from pytest_mlops.session.commits import Commits
 from pytest_mlops.session.declared import DeclaredData
+from pytest_mlops.session.derived import (
+    Ready,
+    depth,
+    going_on_from,
+    with_splits_before,
+)
 from pytest_mlops.session.fresh import Fresh
+from pytest_mlops.session.going_on import GoingOn
 from pytest_mlops.session.keeping import Keeping
 from pytest_mlops.session.preparing import Prepared, prepare, smoke_seed, spec_of
 from pytest_mlops.session.preparing_commands import prepare_command
@@ -38,34 +48,7 @@ Wanted = tuple[Prepared, int]
 
 
 @dataclass(kw_only=True)
-class Bill:
-    """What was trained and what was reused, in counts and seconds."""
-
-    trained: int = 0
-    reused: int = 0
-    train_seconds: float = 0.0
-    saved_seconds: float = 0.0
-    spent_seconds: float = 0.0
-    """Wall time, all that goes with training included."""
-    waited_seconds: float = 0.0
-    """Until other sessions had trained what was wanted."""
-    refused: Prepared | None = None
-    """The arm whose next run the budget did not allow."""
-    messages: list[str] = field(default_factory=list)
-    """What the user should know of the store."""
-    why: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    """By arm and reason the seeds that were trained."""
-
-    def reasons(self) -> list[str]:
-        """Why training runs were trained, one sentence for each arm and reason."""
-        return [
-            f"{label}: {no_run_of(seeds) if reason == SEEDS_ONLY else reason}"
-            for (label, reason), seeds in self.why.items()
-        ]
-
-
-@dataclass(kw_only=True)
-class Laboratory:
+class Laboratory(GoingOn):
     """Gets training runs. Opens the store and the executor when the first one is wanted.
 
     Parameters
@@ -100,6 +83,7 @@ class Laboratory:
     _reasons: dict[str, str] = field(default_factory=dict)
     fresh: Fresh = field(default_factory=Fresh)
     """What this process trained itself."""
+    _in_use: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._durations = Durations(look_up=lambda function: self.keeping.store.past(function))
@@ -133,7 +117,10 @@ class Laboratory:
             return self.commits.prepare(arm, settings, anywhere=anywhere)
         if isinstance(arm.source, Command):
             return prepare_command(arm, settings, self._data, root=self.root)
-        return prepare(arm, settings, self._data, anywhere=anywhere, root=self.root)
+        prepared = prepare(arm, settings, self._data, anywhere=anywhere, root=self.root)
+        if arm.upstream is None:
+            return prepared
+        return going_on_from(prepared, self.prepare(arm.upstream, settings, anywhere=anywhere))
 
     def expected(self, prepared: Prepared) -> float | None:
         """Seconds that one run of the arm is expected to take; None if nothing like it is known."""
@@ -149,17 +136,6 @@ class Laboratory:
         """Whether the store has any run of the arm, a failed one too."""
         return bool(self.keeping.store.seeds(prepared.key))
 
-    def finished(self, prepared: Prepared) -> RunResult | None:
-        """One of the arm's good runs in the store, if there is any."""
-        seeds = self.keeping.store.seeds(prepared.key)
-        for index, seed in enumerate(prepared.seeds):
-            place = prepared.place_at(index)
-            key = prepared.key_at(index)
-            found = self.keeping.known(key, place, at=prepared.at) if seed in seeds else None
-            if found is not None and not found.failed:
-                return found
-        return None
-
     def stored_before(self, prepared: Prepared, other: Prepared) -> list[RunResult]:
         """Runs of an arm under seeds that it is not paired with, which the store had before the other arm's first run.
 
@@ -172,11 +148,33 @@ class Laboratory:
                 found[run.seed] = run
         return list(found.values())
 
-    def smoke(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
-        """Try a prepared arm out, captured, under its smoke seed."""
-        spec = replace(spec_of(prepared, 0), key=replace(prepared.key, seed=smoke_seed(prepared)))
-        with self._paid(bill):
-            return smoke_quietly(spec)
+    def smoke(self, prepared: Prepared, bill: Bill, folders: Path) -> Returned | Trouble | None:
+        """Try a prepared arm out, captured, under its smoke seed.
+
+        What it leaves is in a folder of its own in ``folders``, where a derived arm finds what the arm before it left; or else in
+        the store. None also where it is in neither.
+        """
+        key = replace(prepared.key, seed=smoke_seed(prepared))
+        spec, left = replace(spec_of(prepared, 0), key=key), folders / prepared.key.digest
+        after_smoke = False
+        try:
+            if prepared.upstream is not None:
+                folder = folders / prepared.upstream.key.digest
+                after_smoke = folder.exists()
+                found = folder if after_smoke else self._left_in_store(prepared.upstream, key)
+                if found is None:
+                    return None
+                spec = replace(spec, upstream=found)
+            with self._paid(bill):
+                tried = smoke_quietly(spec, left=left, after_smoke=after_smoke)
+        finally:
+            if prepared.upstream is not None:
+                self.keeping.release(key)  # with the copies from the store
+        if isinstance(tried, Returned):
+            left.mkdir(exist_ok=True)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+        return tried
 
     def runs(
         self,
@@ -195,13 +193,18 @@ class Laboratory:
         """
         runs: list[RunResult | None] = [None] * len(wanted)
         holders: dict[int, str] = {}
-        for place, one in enumerate(wanted):
+        # Derived ones first: if what they go on from has to be trained again, nothing has been handed out yet.
+        order = sorted(range(len(wanted)), key=lambda place: -depth(wanted[place][0]))
+        for place in order:
+            one = wanted[place]
             answer = self._try(one, bill)
             if isinstance(answer, str):
                 holders[place] = answer
                 continue
-            if look is not None and answer is not None:
-                look(one[0].arm, answer)
+            if answer is not None:
+                self._in_use.add(answer.id)
+                if look is not None:
+                    look(one[0].arm, answer)
             runs[place] = answer
             if answer is None or (answer.failed and not failures_count):
                 break
@@ -219,7 +222,10 @@ class Laboratory:
 
         It is kept where the store has none of its key, and is for this moment only elsewhere.
         """
-        key = prepared.key_at(index)
+        ready = self.ready(prepared, index, bill)
+        if not isinstance(ready, Ready):
+            return ready
+        key = ready.key
         if self.keeping.known(key, prepared.place_at(index), at=prepared.at) is None:
             answer = self._try((prepared, index), bill)
             trained = self.fresh.newest(key)
@@ -229,13 +235,12 @@ class Laboratory:
             bill.refused = prepared
             return None
         with tempfile.TemporaryDirectory(prefix="mlops-cost-") as folder, self._paid(bill):
-            self.executor.submit(replace(spec_of(prepared, index), artifacts=Path(folder), root=self.root))
+            spec = self._spec(prepared, index, ready)
+            self.executor.submit(replace(spec, artifacts=Path(folder), root=self.root))
             (ending,) = self.executor.wait()
         if isinstance(ending.outcome, Lost):
             return _lost(key, f"the machine lost it: {ending.outcome.reason}")
-        bill.trained += 1
-        bill.train_seconds += ending.outcome.metrics.get("seconds", 0.0)
-        bill.why.setdefault((prepared.arm.label, _COST), []).append(key.seed)
+        bill.add_trained(prepared.arm, key, ending.outcome, _COST)
         self.fresh.add(key, ending.outcome)
         return ending.outcome
 
@@ -253,10 +258,34 @@ class Laboratory:
         None where it would have to be trained, and the budget does not allow that.
         """
         prepared, index = wanted
-        key, place = prepared.key_at(index), prepared.place_at(index)
-        known = self._reused(key, place, bill, prepared.at)
-        if known is not None:
-            return known
+        ready = self._ready(prepared, index, bill)
+        if not isinstance(ready, Ready):
+            return ready
+        known: RunResult | str | None = self._reused(ready.key, prepared.place_at(index), bill, prepared.at)
+        if known is None:
+            if not self._has_before(ready):
+                answer = self._train_before_again(prepared, index, ready, bill)
+                return self._try(wanted, bill) if answer is None else answer[0]
+            try:
+                known = self._train_leased(prepared, index, ready, bill)
+            except SpoiltError:
+                return self._try(wanted, bill)
+        if ready.before is not None and isinstance(known, RunResult):
+            self._in_use.add(ready.before.id)
+        return known
+
+    def _train_leased(
+        self,
+        prepared: Prepared,
+        index: int,
+        ready: Ready,
+        bill: Bill,
+        *,
+        instead_of: RunResult | None = None,
+        why: str = "",
+    ) -> RunResult | str | None:
+        """Train a run under its lease, unless its last owner has just finished it; see :meth:`_try` for what comes back."""
+        key, place = ready.key, prepared.place_at(index)
         if not self.budget.allows(self.expected(prepared)):
             bill.refused = prepared
             return None
@@ -264,21 +293,19 @@ class Laboratory:
         if holder is not None:
             return holder
         try:
-            known = self._reused(key, place, bill, prepared.at)  # its last owner may just have finished
+            known = self._reused(key, place, bill, prepared.at) if instead_of is None else None
             if known is not None:
                 self.keeping.release(key)
                 return known
-            reason = self._why(prepared, key, place)
+            reason = why or self._why(prepared, key, place)
             with self._paid(bill):
-                known = self._train(prepared, key, index, reason)
+                known = self._train(prepared, ready, index, reason, instead_of=instead_of)
         except BaseException:
             self.keeping.release(key)
             raise
         if not known.failed and "seconds" in known.metrics:  # not measured where it went on after a kill
             self._durations.add(key, known.metrics["seconds"])
-        bill.trained += 1
-        bill.train_seconds += known.metrics.get("seconds", 0.0)
-        bill.why.setdefault((prepared.arm.label, reason), []).append(key.seed)
+        bill.add_trained(prepared.arm, key, known, reason)
         self._known[key.digest] = known
         return known
 
@@ -298,8 +325,7 @@ class Laboratory:
         if known is None or not self.keeping.holds(known, place, at=at):
             known = self.keeping.known(key, place, at=at)
         if known is not None:
-            bill.reused += 1
-            bill.saved_seconds += known.metrics.get("seconds", 0.0)
+            bill.add_reused(key, known)
             self._known[key.digest] = known
         return known
 
@@ -308,6 +334,8 @@ class Laboratory:
         again = self.keeping.why_again(key, place, at=prepared.at)
         if again is not None:
             return again
+        if key.upstream_run and key.seed in self.keeping.store.seeds(key):
+            return "what it goes on from was trained again"
         experiment = prepared.key.digest
         if experiment not in self._reasons:
             kin = self.keeping.store.kin(key)
@@ -325,13 +353,22 @@ class Laboratory:
             bill.spent_seconds += took
             self.budget.spent += took
 
-    def _train(self, prepared: Prepared, key: RunKey, index: int, reason: str) -> RunResult:
+    def _train(
+        self,
+        prepared: Prepared,
+        ready: Ready,
+        index: int,
+        reason: str,
+        *,
+        instead_of: RunResult | None = None,
+    ) -> RunResult:
+        key = ready.key
         said = no_run_of([key.seed]) if reason == SEEDS_ONLY else reason
         store = self.keeping.store
-        spec = replace(spec_of(prepared, index), artifacts=store.artifacts(key), root=self.root)
-        spec = replace(spec, scratch=self.keeping.scratch(key))
-        reason = ""
+        scratch, reason = self.keeping.scratch(key), ""
         for _ in range(LOST_RETRIES + 1):
+            spec = self._spec(prepared, index, ready)
+            spec = replace(spec, artifacts=store.artifacts(key), root=self.root, scratch=scratch)
             self.executor.submit(spec)
             (ending,) = self.executor.wait()
             if isinstance(ending.outcome, Lost):
@@ -339,9 +376,15 @@ class Laboratory:
                 continue
             holder = self.keeping.lease(key) if ending.outcome.failed and spec.scratch is not None else None
             if holder is None:
-                self.fresh.add(key, ending.outcome)
+                outcome = ending.outcome
+                if ready.before is not None:
+                    outcome = with_splits_before(prepared, ready.before, outcome)
+                self.fresh.add(key, outcome)
+                if outcome.failed and instead_of is not None:
+                    self.keeping.release(key)  # the run whose numbers are there stays
+                    return outcome
                 details = replace(prepared.details, why=said)
-                return self.keeping.keep(key, ending.outcome, details, at=prepared.at)
+                return self.keeping.keep(key, outcome, details, at=prepared.at, instead_of=instead_of)
             # This process stood still for long, and with the lease its scratch folder went to another one.
             reason = f"{holder} took it over while this process stood still"
             break

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from pytest_mlops import fingerprint
 from pytest_mlops.claims.binding import Training
@@ -10,8 +12,10 @@ from pytest_mlops.claims.names import check_names
 from pytest_mlops.errors import ClaimError, MetricError, SettingError, SmokeError
 from pytest_mlops.records import Returned
 from pytest_mlops.reports.text import duration, printable, tail
+from pytest_mlops.session.bill import Bill
+from pytest_mlops.session.derived import with_upstreams
 from pytest_mlops.session.gates import Hearing
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared, smoke_seed
 from pytest_mlops.session.smoke import LATER, NOT_SMOKED
 from pytest_mlops.training.smoke import LONGEST, Trouble
@@ -65,16 +69,20 @@ class NewArms:
             If the claim names a metric that did not come back, or a yes/no metric that no exact test answers, or its splits vary
             and the method or so few seeds cannot do with that.
         """
-        new = [self._is_new(prepared) for prepared in hearing.prepared]
+        arms = with_upstreams(hearing.prepared)
+        new = [self._is_new(prepared) for prepared in arms]
         if not any(new):
             return
         returned = {}
-        for prepared, is_new in zip(hearing.prepared, new, strict=True):
-            found = self._found(prepared, hearing.bill) if is_new else self._stored(prepared)
-            if isinstance(found, Trouble):
-                self._judge(prepared, found, hearing, try_out)
-            elif found is not None:
-                returned[prepared.claimed] = found
+        with tempfile.TemporaryDirectory(prefix="mlops-smoke-", ignore_cleanup_errors=True) as folder:
+            for prepared, is_new in zip(arms, new, strict=True):
+                found = (
+                    self._found(prepared, hearing.bill, Path(folder)) if is_new else self._stored(prepared)
+                )
+                if isinstance(found, Trouble):
+                    self._judge(prepared, found, hearing, try_out)
+                elif found is not None and prepared.claimed in hearing.claim.arms:
+                    returned[prepared.claimed] = found
         try:
             doubt = check_names(hearing.claim, returned, test=hearing.test, method=method)
         except (MetricError, ClaimError, SettingError) as error:
@@ -102,11 +110,15 @@ class NewArms:
             self._said = True
             self._say(printable(f"smoke: {prepared.arm.label}: {NOT_SMOKED}"))
 
-    def _found(self, prepared: Prepared, bill: Bill) -> Returned | Trouble | None:
+    def _found(self, prepared: Prepared, bill: Bill, folders: Path) -> Returned | Trouble | None:
         name = prepared.key.digest
         if name not in self._known:
-            found = self._known[name] = self._laboratory.smoke(prepared, bill)
-            self._say(printable(f"smoke: {prepared.arm.label} {_course(found)}"))
+            before = bill.spent_seconds
+            found = self._known[name] = self._laboratory.smoke(prepared, bill, folders)
+            if (
+                found is not None or bill.spent_seconds > before
+            ):  # else nothing is there that it could go on from
+                self._say(printable(f"smoke: {prepared.arm.label} {_course(found)}"))
         return self._known[name]
 
     def _stored(self, prepared: Prepared) -> Returned | None:

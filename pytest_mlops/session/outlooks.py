@@ -15,6 +15,7 @@ from pytest_mlops.claims.series import Series, series_of
 from pytest_mlops.claims.takes import pair_time, takes, takes_words
 from pytest_mlops.reports.plans import Cost, Need, PlannedClaim, Range, Truth
 from pytest_mlops.session import costs
+from pytest_mlops.session.derived import with_upstreams
 from pytest_mlops.session.designs import design_of
 from pytest_mlops.session.gates import Gate
 from pytest_mlops.session.laboratory import Laboratory
@@ -74,7 +75,7 @@ def planned(claim: Claim, gate: Gate, known: Pilot, laboratory: Laboratory) -> P
         needs=list(wish.needs),
         stops=list(wish.stops),
         cost=cost_of([wish]),
-        on_gpu=any(one.place.device != "cpu" for one in _trained(known)),
+        on_gpu=any(one.place.device != "cpu" for one in with_upstreams(_trained(known))),
         budget=settings.budget_seconds if math.isfinite(settings.budget_seconds) else None,
         pilot=known.known,
         trained=known.trained,
@@ -101,7 +102,7 @@ def _needs(claim: Claim, gate: Gate, known: Pilot, laboratory: Laboratory, most:
     anew = costs.claims_cost(claim)
     name = f" for {gate.test} line {claim.line}" if anew else ""
     found = []
-    for source in _trained(known):
+    for source in with_upstreams(_trained(known)):
         seeds = source.seeds[: 1 if source.arm.is_fixed else most]
         missing = [
             seed if anew or laboratory.missing(source, range(place, place + 1)) else None

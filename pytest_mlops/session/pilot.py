@@ -13,9 +13,11 @@ from pytest_mlops.claims.outlook import FEWEST
 from pytest_mlops.claims.splits import Splits, splits_of
 from pytest_mlops.records import RunResult
 from pytest_mlops.session import contexts
+from pytest_mlops.session.bill import Bill
 from pytest_mlops.session.blocks import base_block, on_seeds, recorded_beside
+from pytest_mlops.session.derived import with_upstreams
 from pytest_mlops.session.gates import Gate
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.settings import Settings
 
@@ -154,9 +156,8 @@ def _add_pair(
 def _missing(sources: Sources, pair: int, laboratory: Laboratory) -> int:
     """Training runs of that pair which are not finished."""
     return sum(
-        laboratory.missing(one[0], range(1) if arm.is_fixed else range(pair, pair + 1))
-        for arm, one in sources.items()
-        if isinstance(one, tuple)
+        laboratory.missing(one, range(1) if one.arm.is_fixed else range(pair, pair + 1))
+        for one in with_upstreams(one[0] for one in sources.values() if isinstance(one, tuple))
     )
 
 

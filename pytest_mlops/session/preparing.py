@@ -53,6 +53,20 @@ class Prepared:
     """It trains every so manieth pair, from ``turn`` on: contexts take turns."""
     elsewhere: Elsewhere | None = None
     """Where it trains, if not in the project as it is: at the commit of ``.using(ref=...)``."""
+    before: Prepared | None = None
+    """Of a derived arm the one that it goes on from, with that one's own seeds."""
+
+    @property
+    def upstream(self) -> Prepared | None:
+        """The arm that it goes on from, on the same seeds, unless that one names its own."""
+        if self.before is None or self.before.arm.uses.seeds:
+            return self.before
+        return replace(self.before, seeds=self.seeds, places=self.places, turn=self.turn, turns=self.turns)
+
+    def index_before(self, index: int) -> int:
+        """The place among the upstream's seeds of the run that the run at ``index`` goes on from."""
+        assert self.upstream is not None
+        return 0 if self.upstream.arm.is_fixed else self.upstream.seeds.index(self.seeds[index])
 
     @property
     def claimed(self) -> Arm:
@@ -68,9 +82,9 @@ class Prepared:
         """Whether it is its turn."""
         return pair % self.turns == self.turn
 
-    def key_at(self, index: int) -> RunKey:
-        """The key of the run at that place of the block."""
-        return replace(self.key, seed=self.seeds[index])
+    def key_at(self, index: int, *, upstream_run: str = "") -> RunKey:
+        """The key of the run at that place of the block; of a derived arm it is whole with what it goes on from."""
+        return replace(self.key, seed=self.seeds[index], upstream_run=upstream_run)
 
     def place_at(self, index: int) -> tuple[int, int]:
         """What a run at that place of the block may depend on beyond its seed: the place, and the first seed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_mlops.session.derived import with_upstreams
 from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.stats import SequentialTest
@@ -29,6 +30,7 @@ def price(
     Runs that the store has cost nothing. The average is over two truths: no gain, and the gain that the test is
     made to detect.
     """
+    arms = with_upstreams(arms)
     least = min([int(look) for look in test.looks if look > done] + [most])
     typical = sum(test.expected_seeds([0.0, test.detectable_effect])) / 2  # type: ignore[arg-type]  # an array
     runs, seconds = [], []

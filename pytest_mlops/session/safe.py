@@ -26,7 +26,16 @@ _BUILTINS = frozenset((
 # fmt: on
 OURS = ("arm", "ablation")
 """Our fixtures: what a test may call by these names."""
-_MAKING = ("recorded", "from_csv", "from_json", "from_parquet", "command", "using", "each_component_helps")
+_MAKING = (
+    "recorded",
+    "from_csv",
+    "from_json",
+    "from_parquet",
+    "command",
+    "using",
+    "then",
+    "each_component_helps",
+)
 _METHODS = frozenset((*_MAKING, "items", "keys", "values", "format", "join"))
 _REFUSED = {
     ast.Import: "imports",
@@ -56,8 +65,8 @@ _REFUSED = {
 def codes_called(function: object, seen: dict[CodeType, None] | None = None) -> dict[CodeType, None] | str:
     """The code that a call of a function may run, helpers of the project included; or why it is not safe, in a sentence.
 
-    Safe is a function of the project that names values, makes arms (``arm(...)``, ``.using(...)``), states and asks claims,
-    and calls nothing but harmless builtins, ``pytest.approx``, and functions of the project that are as safe.
+    Safe is a function of the project that names values, makes arms (``arm(...)``, ``.using(...)``, ``.then(...)``), states
+    and asks claims, and calls nothing but harmless builtins, ``pytest.approx``, and functions of the project that are as safe.
 
     Parameters
     ----------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,7 @@ class Smoke:
         self._uncaptured = uncaptured
         self._ran: dict[str, Returned | _Broken] = {}
         self._said: set[str] = set()
+        self._left: tempfile.TemporaryDirectory[str] | None = None
 
     def hear(self, claim: Claim, gate: Gate) -> Judgement:
         """Run the claim's arms and check its metrics.
@@ -88,10 +91,14 @@ class Smoke:
         if arm.uses.ref is not None and arm.label not in self._said:
             self._said.add(arm.label)
             self._say(printable(f"smoke: {arm.label}: what is committed is not tried out"))
+        if arm.upstream is not None:
+            return self._can_run(arm.upstream)
         return isinstance(arm.source, Training) and arm.uses.ref is None
 
     def finish(self) -> None:
-        """Nothing is left to do after the last test."""
+        """Remove what smoke runs left for those that went on from them."""
+        if self._left is not None:
+            self._left.cleanup()
 
     def lines(self, found: Sequence[str], *, width: int) -> list[str]:
         """How many arms ran."""
@@ -104,6 +111,12 @@ class Smoke:
 
     def _run(self, arm: Arm, gate: Gate) -> Returned:
         prepared = self._laboratory.prepare(arm, gate.settings, anywhere=True)
+        return self._run_prepared(prepared, gate)
+
+    def _run_prepared(self, prepared: Prepared, gate: Gate) -> Returned:
+        arm = prepared.arm
+        if prepared.upstream is not None:
+            self._run_prepared(prepared.upstream, gate)
         self._missing_device(arm.uses.device or gate.settings.device, prepared)
         name = prepared.key_at(0).digest
         found = self._ran.get(name)
@@ -130,11 +143,22 @@ class Smoke:
     def _smoke(self, arm: Arm, prepared: Prepared) -> Returned:
         seed, device = prepared.seeds[0], prepared.place.device
         self._say(printable(f"smoke: {arm.label}, seed {seed}, {device}"))
+        spec = spec_of(prepared, 0)
+        if prepared.upstream is not None:
+            spec = replace(spec, upstream=self._folder(prepared.upstream))
         with self._uncaptured():
-            found = smoke(spec_of(prepared, 0))
+            found = smoke(spec, left=self._folder(prepared))
         names = ", ".join(found.names)
         self._say(printable(f"smoke: {arm.label} ran in {duration(found.seconds)} and returned {names}"))
         return found
+
+    def _folder(self, prepared: Prepared) -> Path:
+        """Where the arm's smoke run leaves its artifacts."""
+        if self._left is None:
+            self._left = tempfile.TemporaryDirectory(prefix="mlops-smoke-", ignore_cleanup_errors=True)
+        folder = Path(self._left.name, prepared.key_at(0).digest)
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def _missing_device(self, asked: str, prepared: Prepared) -> None:
         if asked not in ("auto", "cpu", *self._said) and prepared.place.device == "cpu":

@@ -14,7 +14,9 @@ from pytest_mlops.claims.methods import AUTO, Design
 from pytest_mlops.records import RunResult
 from pytest_mlops.reports.progress import WIDTH, apart_line, claim_line, price_lines, progress_line
 from pytest_mlops.reports.text import duration, wrap
-from pytest_mlops.session.laboratory import Bill, Laboratory
+from pytest_mlops.session.bill import Bill
+from pytest_mlops.session.derived import with_upstreams
+from pytest_mlops.session.laboratory import Laboratory
 from pytest_mlops.session.preparing import Prepared
 from pytest_mlops.session.price import Price, price
 
@@ -130,9 +132,10 @@ class Telling:
         return True
 
     def _price_ahead(self, done: int) -> None:
-        if self._priced or not any(self.laboratory.missing(arm, range(done, done + 1)) for arm in self.arms):
+        arms = with_upstreams(self.arms)
+        if self._priced or not any(self.laboratory.missing(arm, range(done, done + 1)) for arm in arms):
             return
-        expected = [self.laboratory.expected(arm) for arm in self.arms if not arm.arm.is_fixed]
+        expected = [self.laboratory.expected(arm) for arm in arms if not arm.arm.is_fixed]
         known = [seconds for seconds in expected if seconds is not None]
         if len(known) == len(expected):
             self._say_price(self.rest(done), pair=None, took=sum(known) / self.arms[0].turns)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,34 @@ class Artifacts:
             self._remove(connection, row.sha256)
             total -= row.size
 
+    def copy(self, contents: Mapping[str, str], folder: Path) -> bool:
+        """Copy contents to their names in a folder; whether all were there, and each was what its hash says."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, sha256 in contents.items():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(
+                    self.path(sha256), place
+                )  # a file of its own, with modes of its own: whoever writes spoils that
+            except FileNotFoundError:
+                return False
+            if _sha256(place) != sha256:
+                return False
+        return True
+
+    def use(self, connection: sa.Connection, contents: Iterable[str]) -> None:
+        """They were used now, and are the last to make room."""
+        used = sa.update(objects).where(objects.c.sha256.in_(list(contents)))
+        connection.execute(used.values(used=time.time()))
+
+    def drop_spoilt(self, connection: sa.Connection, contents: Iterable[str]) -> None:
+        """Remove those that are not what their hash says, so that nobody takes them for it again."""
+        for sha256 in contents:
+            file = self.path(sha256)
+            if file.is_file() and _sha256(file) != sha256:
+                self._remove(connection, sha256)
+
     def path(self, sha256: str) -> Path:
         """Where a content lies, if it is kept."""
         return self._folder / "objects" / sha256[:2] / sha256
@@ -135,6 +163,12 @@ class Artifacts:
         connection.execute(sa.delete(objects).where(objects.c.sha256 == sha256))
         with suppress(OSError):  # another hand removed it, which is what was wanted
             self.path(sha256).unlink()
+
+
+def left_in(folder: Path) -> dict[str, str]:
+    """What a run left in its folder, by name with the SHA-256; without what cannot be kept."""
+    files = {file.relative_to(folder).as_posix(): file for file in _files(folder) if _unfit(file) is None}
+    return {name: _sha256(file) for name, file in files.items()}
 
 
 def _files(folder: Path) -> Iterator[Path]:

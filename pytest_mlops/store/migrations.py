@@ -52,6 +52,12 @@ def _cases(connection: sa.Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _upstream(connection: sa.Connection) -> None:
+    """4 to 5: what a derived run went on from."""
+    for column in ("upstream", "upstream_run"):
+        connection.exec_driver_sql(f"ALTER TABLE runs ADD COLUMN {column} VARCHAR(64) NOT NULL DEFAULT ''")
+
+
 def _hash(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -123,5 +129,5 @@ _VERSION_4 = (
 )
 """The tables that version 4 adds, as they were then."""
 
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _records, 2: _attempts, 3: _cases}
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {1: _records, 2: _attempts, 3: _cases, 4: _upstream}
 """By the version that a step starts from."""

@@ -11,14 +11,14 @@ from pytest_mlops.store import schema
 _FEW = 200
 """Runs that are looked at: the newest ones say enough."""
 
-_EXPERIMENT = ("function", "code", "parameters", "data", "environment")
+_KEY = ("function", "code", "parameters", "data", "environment", "seed", "upstream", "upstream_run")
 
 
 def past(connection: sa.Connection, function: str) -> list[Past]:
     """What the last few good runs of a function took, newest first."""
     runs, metrics = schema.runs.c, schema.metrics.c
     query = (
-        sa.select(*(runs[name] for name in (*_EXPERIMENT, "seed")), metrics.value)
+        sa.select(*(runs[name] for name in _KEY), metrics.value)
         .join(schema.metrics, metrics.run == runs.number)
         .where(runs.function == function, runs.failure.is_(None), metrics.name == "seconds")
         .order_by(runs.number.desc())

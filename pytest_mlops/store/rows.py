@@ -97,6 +97,8 @@ def key_of(row: sa.Row[Any], *, seed: int) -> RunKey:
         data=row.data,
         environment=row.environment,
         seed=seed,
+        upstream=row.upstream,
+        upstream_run=row.upstream_run if seed == row.seed else "",
     )
 
 

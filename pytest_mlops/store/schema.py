@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 4
+VERSION = 5
 """Version of these tables; kept in SQLite's ``user_version``."""
 
 TABLES = sa.MetaData()
@@ -40,6 +40,10 @@ runs = sa.Table(
     sa.Column("messages", sa.Text, nullable=False, comment="JSON list"),
     sa.Column(
         "reseeded", sa.Text, nullable=False, comment="JSON list of calls that seeded a global generator"
+    ),
+    sa.Column("upstream", sa.String(64), nullable=False, server_default="", comment="RunKey.upstream"),
+    sa.Column(
+        "upstream_run", sa.String(64), nullable=False, server_default="", comment="RunKey.upstream_run"
     ),
     sqlite_autoincrement=True,
 )

@@ -147,6 +147,7 @@ class SqlStore:
                     self._artifacts.prune(connection)
                 had_lease = self._leases.drop(connection, key.digest)
         self._artifacts.discard(folder)
+        self._artifacts.discard(self._copies(key))
         self._drop_scratch(key, all_of_them=had_lease)
         if kept:
             return result
@@ -163,7 +164,7 @@ class SqlStore:
             runs.c.number.in_(
                 sa.select(newest)
                 .where(runs.c.number.in_(among))
-                .group_by(runs.c.code, runs.c.parameters, runs.c.data, runs.c.environment)
+                .group_by(runs.c.code, runs.c.parameters, runs.c.data, runs.c.environment, runs.c.upstream)
                 .order_by(newest.desc())
                 .limit(_KIN)
             )
@@ -188,6 +189,7 @@ class SqlStore:
     def release(self, key: RunKey) -> None:
         """Give a lease back without a result."""
         self._artifacts.discard(self.artifacts(key))
+        self._artifacts.discard(self._copies(key))
         self._leases.release(key.digest)
 
     # --- attempts at claims
@@ -279,6 +281,42 @@ class SqlStore:
                 used = sa.update(schema.objects).where(schema.objects.c.sha256 == known[name])
                 connection.execute(used.values(used=time.time()))
         return path
+
+    def artifacts_of(self, run: str) -> Mapping[str, str]:
+        """The artifacts of a finished run with their SHA-256, also of those that are gone."""
+        left = schema.artifacts.c
+        query = sa.select(left.name, left.sha256).join(schema.runs, schema.runs.c.number == left.run)
+        with self.reading() as connection:
+            rows = connection.execute(query.where(schema.runs.c.id == run).order_by(left.name)).all()
+        return {row.name: row.sha256 for row in rows}
+
+    def has_artifacts(self, run: str) -> bool:
+        """Whether none of them is gone."""
+        return all(self._artifacts.path(sha256).is_file() for sha256 in self.artifacts_of(run).values())
+
+    def hand_out(self, run: str, key: RunKey) -> Path | None:
+        """A folder with copies of them for the run of that key; None if one is gone, or not what it was."""
+        folder, found = self._copies(key), self.artifacts_of(run)
+        self._artifacts.discard(folder)
+        with self._speaking_of_artifacts():
+            whole = self._artifacts.copy(found, folder)
+        if not whole and self._database.read_only and self.has_artifacts(run):
+            raise StoreError(
+                f"An artifact of training run {run[:12]} is not what it was when it was kept, and the store cannot be written, "
+                "so that it stays: remove it, or choose another store with --mlops-store=URL."
+            )
+        if not self._database.read_only:
+            with self.writing() as connection:
+                if whole:
+                    self._artifacts.use(connection, found.values())
+                else:
+                    self._artifacts.drop_spoilt(connection, found.values())
+        return folder if whole else None
+
+    def _copies(self, key: RunKey) -> Path:
+        """Where what a run goes on from is copied to; a sweep knows it by its end, as the folder of the run itself."""
+        own = self.artifacts(key)
+        return own.with_name(f"{key.digest[:20]}.upstream{own.suffix}")
 
     # --- the file
 

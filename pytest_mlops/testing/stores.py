@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
 import threading
@@ -254,6 +255,53 @@ class StoreContract:
         store.put(a_key(), a_result(a_key()))
         with pytest.raises(StoreError, match=r"'modle\.txt'.*model\.txt"):
             store.artifact(a_result(a_key()).id, "modle.txt")
+
+    def test_the_hashes_of_artifacts_are_known(self, store: Store) -> None:
+        write(store.artifacts(a_key()) / "plots" / "roc.txt", "a plot")
+        store.put(a_key(), a_result(a_key()))
+        wanted = hashlib.sha256(b"a plot").hexdigest()
+        assert store.artifacts_of(a_result(a_key()).id) == {"plots/roc.txt": wanted}
+        assert store.artifacts_of("unknown") == {}
+
+    def test_a_run_that_goes_on_from_another_gets_copies(self, store: Store) -> None:
+        first, second, third = a_key(0), a_key(1), a_key(2)
+        write(store.artifacts(first) / "model" / "weights.txt", "weights")
+        store.put(first, a_result(first))
+        folder = store.hand_out(a_result(first).id, second)
+        assert folder is not None
+        (folder / "model" / "weights.txt").write_text("spoilt")
+        other = store.hand_out(a_result(first).id, third)
+        assert other is not None
+        assert (other / "model" / "weights.txt").read_text() == "weights"
+        assert store.has_artifacts(a_result(first).id)
+
+    def test_copies_are_gone_with_the_run_that_had_them(self, store: Store) -> None:
+        first, second = a_key(0), a_key(1)
+        write(store.artifacts(first) / "model.txt", "weights")
+        store.put(first, a_result(first))
+        for end in (lambda: store.release(second), lambda: store.put(second, a_result(second))):
+            folder = store.hand_out(a_result(first).id, second)
+            assert folder is not None
+            end()
+            assert not folder.exists()
+
+    def test_a_spoilt_artifact_is_handed_to_nobody_and_counts_as_gone(self, store: Store) -> None:
+        write(store.artifacts(a_key(0)) / "model.txt", "weights")
+        store.put(a_key(0), a_result(a_key(0)))
+        stored = store.artifact(a_result(a_key(0)).id, "model.txt")
+        stored.chmod(0o644)
+        stored.write_text("spoilt")
+        assert store.hand_out(a_result(a_key(0)).id, a_key(1)) is None
+        assert not store.has_artifacts(a_result(a_key(0)).id)
+
+    def test_what_a_run_went_on_from_is_part_of_its_key(self, store: Store) -> None:
+        derived = replace(a_key(), upstream="u", upstream_run="r")
+        store.put(derived, a_result(derived))
+        assert store.found(derived) == [a_result(derived)]
+        assert not store.found(a_key())
+        assert not store.found(replace(derived, upstream_run="other"))
+        assert store.seeds(replace(a_key(5), upstream="u")) == {0}
+        assert [one.key for one in store.past("m:train")] in ([], [derived])
 
     # --- scratch: what a run needs to go on after a kill
 

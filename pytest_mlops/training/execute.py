@@ -68,7 +68,7 @@ def execute(spec: RunSpec, *, echo: TextIO | None = None) -> RunResult:
     """
     outcome, handlers = _Outcome(), signal_handlers()
     messages: list[str] = []
-    aside = [*paths_in(spec.data), spec.artifacts, *filter(None, [spec.scratch])]
+    aside = [*paths_in(spec.data), spec.artifacts, *filter(None, [spec.scratch, spec.upstream])]
     with captured(echo) as recorder, noting(spec.root, aside, VARIABLES | spec.env.keys()) as notes:
         place = (spec.index, spec.block)
         scratch = Scratch(spec.scratch, key=spec.key.digest, place=place, root=spec.root, notes=notes)

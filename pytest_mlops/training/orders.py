@@ -46,6 +46,7 @@ class Order:
     threads: int = 1
     env: Mapping[str, str] = field(default_factory=dict)
     artifacts: str = ""
+    upstream: str | None = None
     scratch: str | None = None
     cwd: str = ""
     """Where relative paths begin; the root if empty."""
@@ -95,6 +96,7 @@ def order_of(spec: RunSpec, *, root: Path, declared: Any = None) -> Order:
         threads=spec.threads,
         env=spec.env,
         artifacts=str(spec.artifacts.absolute()),
+        upstream=str(spec.upstream.absolute()) if spec.upstream is not None else None,
         scratch=str(spec.scratch.absolute()) if spec.scratch is not None else None,
         cwd=str(Path.cwd()) if there is None else "",
         elsewhere=str(base) if there is not None else None,
@@ -167,6 +169,7 @@ def spec_of_order(order: Order) -> RunSpec:
         threads=order.threads,
         env=order.env,
         artifacts=Path(order.artifacts),
+        upstream=Path(order.upstream) if order.upstream is not None else None,
         scratch=Path(order.scratch) if order.scratch is not None else None,
         root=Path(order.root),
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_mlops._optional import installed, need
 from pytest_mlops.errors import RunError
 from pytest_mlops.records import RunSpec
 from pytest_mlops.training.amp import Amp
-from pytest_mlops.training.artifacts import artifact_path
+from pytest_mlops.training.artifacts import Files
 from pytest_mlops.training.cases import GivenCases
 from pytest_mlops.training.curves import Curves, add_point
 from pytest_mlops.training.initialise import initialise
@@ -31,7 +30,7 @@ SMOKE_BATCHES = 2
 Module = TypeVar("Module", bound="torch.nn.Module")
 
 
-class Run(Streams, Resumable):
+class Run(Streams, Resumable, Files):
     """One training run, as the training function sees it: its first argument.
 
     Everything random comes from here, by name, so that two arms share per seed what they can share (the
@@ -74,9 +73,7 @@ class Run(Streams, Resumable):
         super().__init__(spec.key.seed)
         self.index = spec.index
         self._spec = spec
-        self._artifacts = Path(
-            spec.artifacts
-        ).absolute()  # now: the function may change the working directory
+        Files.__init__(self, spec)
         self._passes = Passes(most=SMOKE_BATCHES if spec.smoke else None)
         self._seen = Seen()
         self._curves: Curves = {}
@@ -370,29 +367,3 @@ class Run(Streams, Resumable):
         self._cases.add(
             name, case=case, value=value, target=target, score=score, metric=metric, patient=patient
         )
-
-    def artifact(self, name: str) -> Path:
-        """A path for a file that is kept with the run; its folder is made.
-
-        Parameters
-        ----------
-        name : str
-            Relative, e.g. ``"model.pt"`` or ``"plots/roc.png"``.
-
-        Returns
-        -------
-        pathlib.Path
-            Absolute; whatever is written there is kept.
-
-        Raises
-        ------
-        RunError
-            If the name is empty, absolute, or leads out of the folder of the run.
-
-        Examples
-        --------
-        ::
-
-            torch.save(model.state_dict(), run.artifact("model.pt"))
-        """
-        return artifact_path(self._artifacts, name)

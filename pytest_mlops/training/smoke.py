@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from pytest_mlops.errors import MetricError, MlopsError
+from pytest_mlops.errors import MetricError, MlopsError, UpstreamError
 from pytest_mlops.records import CommandLine, Failure, Record, Returned, RunSpec
 from pytest_mlops.training.cases import with_cases
 from pytest_mlops.training.data import protected
@@ -24,7 +25,7 @@ from pytest_mlops.training.run import Run
 from pytest_mlops.training.shared import module_state_kept
 
 
-def smoke(spec: RunSpec) -> Returned:
+def smoke(spec: RunSpec, *, left: Path | None = None) -> Returned:
     """Call the training function once in this process, with its output on the terminal.
 
     What it raises goes through unchanged, so that a debugger finds the frame where it happened. Global state is as
@@ -34,6 +35,8 @@ def smoke(spec: RunSpec) -> Returned:
     ----------
     spec : RunSpec
         What to run; its folder for artifacts is replaced by a temporary one.
+    left : Path, optional
+        Folder for its artifacts, for an arm that goes on from it.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def smoke(spec: RunSpec) -> Returned:
     MetricError
         If what came back is no set of named numbers.
     """
-    with uncaptured(), _prepared(spec) as run:
+    with uncaptured(), _prepared(spec, left) as run:
         return _call(run, spec)
 
 
@@ -67,7 +70,9 @@ LONGEST = 60.0
 """Seconds after which a smoke run that nobody asked for begins no further pass over data."""
 
 
-def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trouble | None:
+def smoke_quietly(
+    spec: RunSpec, *, longest: float = LONGEST, left: Path | None = None, after_smoke: bool = False
+) -> Returned | Trouble | None:
     """As `smoke`, captured and without raising.
 
     Whether training would fail as well is certain for whatever is raised before anything was left out: until the
@@ -83,6 +88,10 @@ def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trou
         What to run; its folder for artifacts is replaced by a temporary one.
     longest : float
         Seconds after which no further pass over data begins.
+    left : Path, optional
+        Folder for its artifacts, for an arm that goes on from it.
+    after_smoke : bool
+        Whether what it goes on from was left by a smoke run, which may have left something out.
 
     Returns
     -------
@@ -98,8 +107,9 @@ def smoke_quietly(spec: RunSpec, *, longest: float = LONGEST) -> Returned | Trou
     run, handlers = None, signal_handlers()
     with captured() as recorder:
         try:
-            with _prepared(spec) as run:
+            with _prepared(spec, left) as run:
                 started = time.perf_counter()
+                run._passes.shortened = after_smoke
                 run._passes.deadline = time.monotonic() + longest
                 return _call(run, spec)
         except Enough:
@@ -127,7 +137,9 @@ def _no_batch_can_mend(error: BaseException) -> bool:
         return isinstance(error.filename, str) and not Path(error.filename).parent.exists()
     if isinstance(error, UnboundLocalError) or "NoneType" in str(error):  # set in a step that never came
         return False
-    return isinstance(error, NameError | AttributeError | TypeError | ImportError | SyntaxError | MlopsError)
+    return isinstance(
+        error, NameError | AttributeError | TypeError | ImportError | SyntaxError | MlopsError
+    ) and not isinstance(error, UpstreamError)
 
 
 def _is_beyond_doubt(error: BaseException) -> bool:
@@ -135,12 +147,12 @@ def _is_beyond_doubt(error: BaseException) -> bool:
     if isinstance(error, AttributeError):
         return isinstance(error.obj, Run | ModuleType)
     return isinstance(error, NameError | ImportError | SyntaxError) or (
-        isinstance(error, MlopsError) and not isinstance(error, MetricError)
+        isinstance(error, MlopsError) and not isinstance(error, MetricError | UpstreamError)
     )
 
 
 @contextmanager
-def _prepared(spec: RunSpec) -> Iterator[Run]:
+def _prepared(spec: RunSpec, left: Path | None) -> Iterator[Run]:
     """A run in a process set up for it, with a folder that is gone afterwards."""
     with (
         tempfile.TemporaryDirectory(prefix="mlops-smoke-", ignore_cleanup_errors=True) as folder,
@@ -154,7 +166,9 @@ def _prepared(spec: RunSpec) -> Iterator[Run]:
         imports_of_smoke_heard(VARIABLES | spec.env.keys()),
     ):
         mine = Path(folder)
-        yield Run(replace(spec, smoke=True, artifacts=mine / "artifacts", scratch=mine / "scratch"))
+        if spec.upstream is not None:  # other arms go on from it too
+            spec = replace(spec, upstream=Path(shutil.copytree(spec.upstream, mine / "upstream")))
+        yield Run(replace(spec, smoke=True, artifacts=left or mine / "artifacts", scratch=mine / "scratch"))
 
 
 def _call(run: Run, spec: RunSpec) -> Returned:

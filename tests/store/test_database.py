@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ from pytest_mlops.store.mounts import network_filesystem
 from pytest_mlops.store.sql import SqlStore
 from pytest_mlops.testing.stores import a_key, a_result
 
-VERSION_1, VERSION_2, VERSION_3 = (
-    Path(__file__).with_name(f"version_{n}.sql").read_text(encoding="utf-8") for n in (1, 2, 3)
+VERSION_1, VERSION_2, VERSION_3, VERSION_4 = (
+    Path(__file__).with_name(f"version_{n}.sql").read_text(encoding="utf-8") for n in (1, 2, 3, 4)
 )
 
 
@@ -60,6 +61,12 @@ def file_of_version_2(tmp_path):
 def file_of_version_3(tmp_path):
     """The same with an attempt at a claim, of version 3."""
     return written(tmp_path / "three.sqlite", VERSION_3)
+
+
+@pytest.fixture
+def file_of_version_4(tmp_path):
+    """The same with a training run that has numbers for each case, of version 4."""
+    return written(tmp_path / "four.sqlite", VERSION_4)
 
 
 def open_at(path, **options):
@@ -118,6 +125,19 @@ def test_a_store_of_version_3_keeps_attempts_and_takes_cases(file_of_version_3):
     store.close()
 
 
+def test_a_store_of_version_4_keeps_its_runs_and_takes_derived_ones(file_of_version_4):
+    store = open_at(file_of_version_4)
+    (known,) = store.found(a_key(2))
+    assert known.id == a_result(a_key(2)).id
+    assert list(known.cases) == ["auc"]
+    derived = replace(a_key(2), upstream="u", upstream_run="r")
+    store.put(derived, a_result(derived))
+    store.close()
+    store = open_at(file_of_version_4)
+    assert len(store.found(derived)) == len(store.found(a_key(2))) == 1
+    store.close()
+
+
 def test_a_store_of_version_1_goes_on_as_a_new_one(old_file):
     store = open_at(old_file)
     key = key_of_version_1(3)
@@ -128,7 +148,7 @@ def test_a_store_of_version_1_goes_on_as_a_new_one(old_file):
     store.close()
 
 
-@pytest.mark.parametrize("old", ["old_file", "file_of_version_2", "file_of_version_3"])
+@pytest.mark.parametrize("old", ["old_file", "file_of_version_2", "file_of_version_3", "file_of_version_4"])
 def test_a_migrated_store_has_the_tables_of_a_new_one(old, request, tmp_path):
     old_file = request.getfixturevalue(old)
     open_at(old_file).close()

@@ -10,7 +10,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 @nox.session(python=False)
 def tests(session):
     """The test suite, in the active environment."""
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(python=False)
@@ -28,7 +28,7 @@ def lint(session):
 @nox.session(python=False)
 def slow(session):
     """Tests that take longer: simulations of thousands of claims."""
-    session.run("pytest", "-q", "-m", "slow")
+    session.run("pytest", "-q", "-n", "auto", "-m", "slow")
 
 
 @nox.session(python=False)

@@ -180,6 +180,7 @@ def test_a_second_session_trains_nothing_and_decides_alike(pytester, gates):
     assert rows_of(second) == rows_of(first)
 
 
+@pytest.mark.slow
 def test_a_family_in_a_worker_decides_alike(pytester, gates):
     body = gate('assert study["auc"].each_component_helps(by=0.0)')
     gates(body)
@@ -274,6 +275,7 @@ SLOW = TRAIN.replace("def train(", "import time\n\ndef train(").replace(
 )
 
 
+@pytest.mark.slow
 def test_a_budget_goes_to_the_rows_that_are_cheapest_to_decide(pytester, gates):
     # Ema is worth nothing and takes many pairs; a budget for less than all goes to those that are nearly decided.
     body = gate('assert study["auc"].each_component_helps(by=0.0)')

@@ -70,6 +70,7 @@ def test_the_page_on_commands_runs(tmp_path):
     assert_gates_pass(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs(tmp_path):
     training, gates, *_ = blocks(ROOT / "docs" / "tutorial.md", "python")
     (tmp_path / "train.py").write_text(training, encoding="utf-8")

@@ -17,7 +17,9 @@ EXPECTED = {
     "quickstart": {"PASS"},
     "lucky_seed": {"FAIL"},
     "ablation": {"PASS", "FAIL", "UNDECIDED"},
+    "cross_validation": {"PASS"},
 }
+LONG = {"lucky_seed", "ablation"}
 
 
 def run_gates(folder, *options):
@@ -81,7 +83,10 @@ def test_published_training_runs_give_the_figures_that_their_authors_printed():
         assert stats.ttest_1samp(losses, 3.28, alternative="less").pvalue == pytest.approx(p, abs=0.00006)
 
 
-@pytest.mark.parametrize("example", EXPECTED)
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in EXPECTED],
+)
 def test_an_example_has_its_verdicts_and_trains_nothing_twice(example, tmp_path):
     folder = copied(example, tmp_path)
     first, second = run_gates(folder), run_gates(folder)

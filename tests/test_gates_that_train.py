@@ -74,6 +74,7 @@ def test_gates_that_share_a_baseline_train_it_once(pytester, gates):
     assert report["session"]["trained"] == sum(known.values())
 
 
+@pytest.mark.slow
 def test_verdicts_and_numbers_do_not_depend_on_workers_order_or_store(pytester, gates):
     gates(GATES)
     alone = claims_of(pytester.path)

@@ -181,6 +181,7 @@ def test_a_session_without_gates_does_not_end_the_report_of_a_killed_one(project
     assert not project.report()["session"]["finished"]
 
 
+@pytest.mark.slow
 def test_workers_that_are_interrupted_before_a_gate_ended_leave_no_report_in_progress(project):
     process = project.start("-n", "1", "-k", "test_gain", pause=0.3)
     project.until_trained(1, process)
@@ -206,6 +207,7 @@ def kill_and_go_on(project, undisturbed, moments):
     assert_is_as_undisturbed(project, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_session_that_is_killed_again_and_again_loses_no_finished_run(project, undisturbed):
     kill_and_go_on(project, undisturbed, moments=(1, 4, 9, 13))
 
@@ -244,6 +246,7 @@ def test_a_session_that_is_stopped_writes_its_report_and_gives_its_leases_back(p
 # --- several at once
 
 
+@pytest.mark.slow
 def test_sessions_that_start_together_share_the_work(project, undisturbed):
     sessions = [project.start(f"--mlops-report=report{number}", pause=0.1) for number in range(4)]
     outputs = [session.communicate()[0] for session in sessions]
@@ -326,6 +329,7 @@ def pytest_sessionfinish():
     assert sorted(project.stored) == sorted(undisturbed.stored)  # written at the end, when there was room
 
 
+@pytest.mark.slow
 def test_a_store_that_somebody_else_locks_costs_no_verdict(project, undisturbed):
     project.run("-k", "small")
     locker = sqlite3.connect(project.folder / ".mlops" / "store.sqlite", isolation_level=None)
@@ -343,6 +347,7 @@ def test_a_store_that_somebody_else_locks_costs_no_verdict(project, undisturbed)
     assert Path(project.folder, "mlops-report", "report.md").exists()
 
 
+@pytest.mark.slow
 def test_what_a_worker_could_not_keep_is_said_where_people_read_it(project):
     project.run("-k", "small")
     locker = sqlite3.connect(project.folder / ".mlops" / "store.sqlite", isolation_level=None)

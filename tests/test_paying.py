@@ -231,6 +231,7 @@ def test_the_command_leads_back_from_another_folder(pytester, gates):
     result.stdout.fnmatch_lines(["*pytest --mlops -k gain test_deep.py::test_gain --mlops-budget=1min*"])
 
 
+@pytest.mark.slow
 def test_workers_name_the_command_of_the_session(pytester):
     pytester.makepyfile(test_gates=SLOW.format(sleep=0.6))
     pytester.runpytest_subprocess("--mlops", "-n", "1", "--mlops-budget=1s", "test_gates.py")

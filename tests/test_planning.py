@@ -201,6 +201,7 @@ def test_what_makes_no_sense_is_used_wrongly(run_gates, options, says):
     result.stderr.fnmatch_lines([f"*{says}*"])
 
 
+@pytest.mark.slow
 def test_plan_and_fill_are_commands_of_their_own(pytester):
     pytester.makepyfile(test_gates=GATES)
     command = [sys.executable, "-m", "pytest_mlops.cli"]

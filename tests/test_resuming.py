@@ -160,6 +160,7 @@ def undisturbed(tmp_path):
     return other
 
 
+@pytest.mark.slow
 def test_a_session_killed_in_a_training_goes_on_with_it_and_gives_the_same_verdict(project, undisturbed):
     project.killed_in("0.03 1 5")
     project.killed_in("0.0 3 2")
@@ -173,6 +174,7 @@ def test_a_session_killed_in_a_training_goes_on_with_it_and_gives_the_same_verdi
     assert project.left() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not installed("torch"), reason="trains with torch")
 def test_a_training_with_torch_goes_on_bit_for_bit(tmp_path):
     project, undisturbed = (with_the_pages_example(tmp_path / name) for name in ("one", "other"))
@@ -206,6 +208,7 @@ def test_a_run_that_went_on_says_so_and_has_no_price(project):
     assert ('{"gain": "0.0"}', 1) not in priced
 
 
+@pytest.mark.slow
 def test_nobody_goes_on_from_a_checkpoint_of_what_was_edited_since(project, tmp_path):
     project.killed_in("0.0 1 5")
     (project.folder / "rate.txt").write_text("2.0")
@@ -236,6 +239,7 @@ def test_a_rerun_goes_on_from_nothing_that_another_session_left(project):
     assert project.epochs.count("0.0 1 0") == 2
 
 
+@pytest.mark.slow
 def test_the_command_says_what_was_left_and_deletes_it(project):
     project.killed_in("0.0 1 5")
     command = [sys.executable, "-m", "pytest_mlops.cli", "runs"]

@@ -198,6 +198,7 @@ def any_pass(settings, attempts, arms, world):
     return False
 
 
+@pytest.mark.slow
 def test_trying_again_until_it_passes_keeps_the_level_over_all_attempts(tmp_path):
     arm, worlds, tries = Arms(), 1200, 5
     store = SqlStore("sqlite:///:memory:", artifacts=tmp_path / "artifacts")

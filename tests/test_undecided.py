@@ -100,6 +100,7 @@ def test_a_gate_can_warn_by_its_marker_alone(gates):
     result.stdout.fnmatch_lines(["*1 failed, 1 undecided*"])
 
 
+@pytest.mark.slow
 def test_it_crosses_from_xdist_workers(project, pytester):
     pytest.importorskip("xdist")
     project("""

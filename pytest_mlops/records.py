@@ -85,6 +85,8 @@ class Elsewhere:
     """What ``.using(data=...)`` was given; paths are absolute."""
     pointers: frozenset[str] = frozenset()
     """Files, relative to ``root``, that are pointers of git LFS there."""
+    python: Path | None = None
+    """The Python of its own packages; None for the one that is at work here."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -238,6 +239,76 @@ def test_a_commit_that_is_not_there_is_one_clear_error(project):
     _, claim = project.judged()
     assert claim["verdict"] == "ERROR"
     assert "git knows no commit of that name here. Did you mean 'main'" in claim["reason"]
+
+
+# --- packages of its own
+
+MAKE = """
+import sys
+from pathlib import Path
+
+import pytest_mlops
+
+env = Path(sys.argv[1])
+site = next(iter(env.glob("lib/python*/site-packages")), env / "Lib" / "site-packages")
+paths = [path for path in sys.path if path.endswith("-packages")] + [str(Path(pytest_mlops.__file__).parents[1])]
+(site / "others.pth").write_text("\\n".join(paths))
+(site / "colours.py").write_text("SHADES = 2")
+info = site / "colours-1.5.dist-info"
+info.mkdir()
+(info / "METADATA").write_text("Metadata-Version: 2.1\\nName: colours\\nVersion: 1.5\\n")
+(info / "top_level.txt").write_text("colours")
+print("made")
+"""
+WITH_COLOURS = GATES.replace(
+    "def train(", "try:\n    import colours\nexcept ImportError:\n    colours = None\n\n\ndef train("
+).replace("strength() * augment}", "strength() * augment + getattr(colours, 'SHADES', 0)}")
+COMMANDS = '["{python} -m venv --without-pip {env}", "{python} {tree}/make.py {env}"]'
+
+
+def test_a_command_that_fails_is_one_clear_error_with_its_last_words(project):
+    project.write(
+        "tests/test_gates.py",
+        GATES.replace('ref="base"', """ref="base", ref_env=["{python} -c 'print(41 + 1); exit(3)' {env}"]"""),
+    )
+    _, claim = project.judged()
+    assert claim["verdict"] == "ERROR"
+    assert "ended with status 3" in claim["reason"]
+    assert "42" in claim["reason"]
+    (output,) = (project.path / ".mlops" / "environments").glob("*/output.txt")
+    assert "42" in output.read_text()
+
+
+def test_commands_that_make_no_environment_are_refused(project):
+    for more, why in (
+        ('ref="base", ref_env="make env"', "{env}"),
+        ('ref_env="uv venv {env}"', "another commit"),
+    ):
+        project.write("tests/test_gates.py", GATES.replace('ref="base"', more))
+        result = project.pytester.runpytest_inprocess("--mlops", "-p", "no:randomly")
+        assert why in " ".join(result.stdout.str().split())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="names the folders of POSIX")
+def test_a_commit_can_have_packages_of_its_own_which_are_installed_once(project):
+    project.write("make.py", MAKE)
+    project.write("tests/test_gates.py", WITH_COLOURS)
+    project.commit("colours")
+    project.git("branch", "-f", "main")
+    more = WITH_COLOURS.replace('ref="base"', f'ref="base", ref_env={COMMANDS}')
+    project.write("tests/test_gates.py", more.replace("own + ", "own + 0 * "))
+    project.write("src/nets/model.py", NETS.replace("0.05", "0.06"))
+    project.commit("stronger")
+    result, claim = project.judged()
+    result.stdout.fnmatch_lines(["ref_env: {python} {tree}/make.py {env}"])
+    assert [side["mean"] > 2 for side in claim["sides"]] == [False, True]
+    report = json.loads((project.path / "mlops-report" / "report.json").read_text(encoding="utf-8"))
+    there = next(arm for arm in report["arms"] if "ref=" in arm["label"])
+    assert there["environment"]["colours"] == "1.5"
+    result, again = project.judged()
+    result.stdout.no_fnmatch_line("ref_env: *")
+    assert again["trained"] == 0
 
 
 # --- what is refused

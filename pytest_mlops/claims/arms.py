@@ -21,6 +21,7 @@ from pytest_mlops.claims.using import (
     check_use,
     checked_data,
     checked_ref,
+    checked_ref_env,
     checked_seeds,
     checked_timeout,
     exact_time,
@@ -71,6 +72,8 @@ class Using:
     """Seconds."""
     ref: str | None = None
     """The commit whose code trains."""
+    ref_env: tuple[str, ...] | None = None
+    """The commands that make its packages."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,6 +98,7 @@ class Arm:
         env: Mapping[str, str] | None = None,
         timeout: str | None = None,
         ref: str | None = None,
+        ref_env: str | Iterable[str] | None = None,
         **later: Any,
     ) -> Arm:
         """A new arm that differs in what it uses.
@@ -117,6 +121,10 @@ class Arm:
             The commit whose code trains, in a process of its own: ``"base"`` for what this work will be merged into, or a branch,
             tag or SHA. Declared paths are those of the project as it is; a function that loads is that commit's.
 
+        ref_env : str or sequence of str
+            With `ref`: the commands that make a virtual environment with that commit's packages in ``{env}``, without a shell,
+            once a commit: ``["{python} -m venv {env}", "{env}/bin/pip install -e {tree}"]``. pytest-mlops has to be among them.
+
         Raises
         ------
         ParameterError, DataError, SettingError, NotBuiltError
@@ -124,9 +132,8 @@ class Arm:
         """
         if later:
             raise NotBuiltError(
-                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp=, env=, timeout= and ref=. "
-                "Parameters of the "
-                "training function itself go into arm(train, ...)."
+                f"using({next(iter(later))}=...): this version has data=, seeds=, device=, amp=, env=, timeout=, ref= and "
+                "ref_env=. Parameters of the training function itself go into arm(train, ...)."
             )
         if isinstance(self.source, Recording):
             raise ParameterError("A recorded arm is not trained, so it uses nothing: drop .using(...).")
@@ -144,6 +151,8 @@ class Arm:
         if ref is not None:
             check_not_derived(self, ref)
             changed["ref"] = checked_ref(ref)
+        if ref_env is not None:
+            changed["ref_env"] = checked_ref_env(ref_env, ref=ref or self.uses.ref)
         for name, value in (("device", device), ("amp", amp)):
             if value is not None:
                 changed[name] = BY_NAME[name].parse(value, source=f"using({name}=...)")
@@ -151,7 +160,11 @@ class Arm:
 
     def here(self) -> Arm:
         """The same arm with the code of the project as it is."""
-        return replace(self, uses=replace(self.uses, ref=None)) if self.uses.ref is not None else self
+        return (
+            replace(self, uses=replace(self.uses, ref=None, ref_env=None))
+            if self.uses.ref is not None
+            else self
+        )
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Arm:
         """A new arm with further parameters of its training function.
@@ -235,7 +248,7 @@ class Arm:
         uses += [repr(self.uses.seeds), repr(self.uses.device), repr(self.uses.amp)]
         uses += [repr(traces(self.uses.env))] if self.uses.env else []
         uses += [repr(self.uses.timeout)] if self.uses.timeout else []
-        uses += [f"ref {self.uses.ref}"] if self.uses.ref else []
+        uses += [f"ref {self.uses.ref} {self.uses.ref_env or ''}"] if self.uses.ref else []
         return json.dumps([what, uses], sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
@@ -283,6 +296,7 @@ class Arm:
             del uses["seeds"]  # said by the arm before
         words = [f"{name}={fingerprint.describe(value)}" for name, value in uses.items() if value is not None]
         words += [f"env={shown(self.uses.env)}"] if self.uses.env else []
+        words += ["ref_env=..."] if self.uses.ref_env else []
         words += [f"timeout='{exact_time(self.uses.timeout)}'"] if self.uses.timeout else []
         return self._called + (f".using({', '.join(words)})" if words else "")
 

@@ -88,6 +88,36 @@ def checked_ref(ref: Any) -> str:
     return ref
 
 
+def checked_ref_env(commands: Any, *, ref: str | None) -> tuple[str, ...]:
+    """The commands that make the packages of another commit.
+
+    Raises
+    ------
+    ParameterError
+        If there is no other commit, or they make no environment.
+
+    Examples
+    --------
+    >>> checked_ref_env("uv venv {env}", ref="base")
+    ('uv venv {env}',)
+    """
+    found = (commands,) if isinstance(commands, str) else tuple(commands)
+    example = 'ref_env=["{python} -m venv {env}", "{env}/bin/pip install -e {tree}"]'
+    if ref is None:
+        raise ParameterError(
+            f"using(ref_env=...): it makes the packages of another commit. Write: ref='base', {example}."
+        )
+    if (
+        not found
+        or not all(isinstance(one, str) and one.strip() for one in found)
+        or "{env}" not in "".join(found)
+    ):
+        raise ParameterError(
+            f"using(ref_env={commands!r}): expected commands that make a virtual environment in {{env}}, e.g. {example}."
+        )
+    return found
+
+
 def exact_time(seconds: float) -> str:
     """Seconds as one writes a time-out, without rounding.
 

@@ -45,7 +45,7 @@ def train_in_child(
     with tempfile.TemporaryDirectory(prefix="mlops-child-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         write_order(folder, order)
-        argv = [sys.executable, "-P", "-m", "pytest_mlops.training.child", name]
+        argv = [order.python or sys.executable, "-P", "-m", "pytest_mlops.training.child", name]
         with Process(argv, cwd=Path(order.cwd or order.root), env=env, echo=echo) as process:
             ended = process.wait(timeout)
         try:

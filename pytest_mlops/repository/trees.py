@@ -81,7 +81,7 @@ class Trees:
         tree = self._folder / f"{sha[:12]}-{os.getpid()}-{secrets.token_hex(4)}"
         with self._alone():
             self._sweep()
-            held = _hold(tree.with_suffix(".lock"))
+            held = hold(tree.with_suffix(".lock"))
         try:
             answer = self._git.ask("worktree", "add", "--detach", "--force", str(tree), sha, long=True)
             if not answer.ok:
@@ -106,7 +106,7 @@ class Trees:
                 ignore = self._folder.parent / ".gitignore"
                 if not ignore.exists():
                     ignore.write_text(_GITIGNORE, encoding="utf-8")
-            gate = _hold(self._folder / ".gate", wait=True)
+            gate = hold(self._folder / ".gate", wait=True)
         except OSError as error:
             raise RefError(
                 f"The files of a commit go into {self._folder}, which cannot be written: {error.strerror or error}."
@@ -126,7 +126,7 @@ class Trees:
         for name in sorted(ours):
             lock = self._folder / f"{name}.lock"
             try:
-                held = _hold(lock)
+                held = hold(lock)
             except OSError:  # its session lives
                 continue
             _remove(self._git, self._folder / name)
@@ -135,8 +135,8 @@ class Trees:
                 lock.unlink()
 
 
-def _hold(file: Path, *, wait: bool = False) -> IO[bytes]:
-    """A lock file of this process; an OSError if another process holds it."""
+def hold(file: Path, *, wait: bool = False) -> IO[bytes]:
+    """A lock file of this process, until it is closed; an OSError if another process holds it."""
     stream = file.open("ab")
     try:
         if sys.platform == "win32":

@@ -21,17 +21,18 @@ from pytest_mlops.reports.text import tail
 from pytest_mlops.repository.base import Commit, find
 from pytest_mlops.repository.git import Git
 from pytest_mlops.repository.trees import Trees
+from pytest_mlops.session.environments import Environments
 from pytest_mlops.session.looking import Look, read_look
 from pytest_mlops.session.preparing import Known, Prepared, assembled
 from pytest_mlops.settings import Settings
 from pytest_mlops.training.isolation import pools
 from pytest_mlops.training.orders import Order, order_of, write_order
 
-_LOOKING = [sys.executable, "-P", "-m", "pytest_mlops.session.looking"]
+_LOOKING = ["-P", "-m", "pytest_mlops.session.looking"]
 _LONGEST = 3600.0
 """Seconds: a loader may read much."""
 
-_FOLDER = Path(".mlops", "trees")
+_FOLDER, _ENVIRONMENTS = Path(".mlops", "trees"), Path(".mlops", "environments")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +60,13 @@ class Commits:
     ----------
     root : Path, optional
         Folder of the project; without one there is no other commit.
+    say : callable
+        Takes one line for people.
     """
 
-    def __init__(self, *, root: Path | None = None) -> None:
+    def __init__(self, *, root: Path | None = None, say: Callable[[str], None] = print) -> None:
         self._root = root
+        self._say = say
         self._found: dict[tuple[str, str], There] = {}
         self._latest: dict[str, There] = {}
         self._looks: dict[str, Look] = {}
@@ -81,7 +85,11 @@ class Commits:
         there = self.there(arm, settings)
         declared = _absolute(arm.uses.data)
         elsewhere = Elsewhere(
-            root=there.folder, moved=self._moved(there), declared=declared, pointers=there.pointers
+            root=there.folder,
+            moved=self._moved(there),
+            declared=declared,
+            pointers=there.pointers,
+            python=self._python(arm, there),
         )
         known = self._known(arm, there, elsewhere)
         made = assembled(arm, settings, known, anywhere=anywhere, root=there.folder)
@@ -161,6 +169,13 @@ class Commits:
                     found[name] = old
         return found
 
+    def _python(self, arm: Arm, there: There) -> Path | None:
+        if arm.uses.ref_env is None:
+            return None
+        assert self._root is not None
+        made = Environments(self._root / _ENVIRONMENTS, self._say)
+        return made.python(arm.uses.ref_env, sha=there.commit.sha, tree=there.folder)
+
     def _known(self, arm: Arm, there: There, elsewhere: Elsewhere) -> Known:
         assert isinstance(arm.source, Training)
         assert self._root is not None
@@ -174,7 +189,14 @@ class Commits:
         )
         order = order_of(spec, root=self._root)
         name = json.dumps(
-            [order.root, order.function.module, order.function.qualname, order.given, order.data]
+            [
+                order.root,
+                order.function.module,
+                order.function.qualname,
+                order.given,
+                order.data,
+                order.python,
+            ]
         )
         if name not in self._looks:
             self._looks[name] = _look(order)
@@ -191,7 +213,9 @@ def _look(order: Order) -> Look:
     env = handed_on() | {"PYTHONHASHSEED": "0"} | pools(1) | dict(order.env)
     with tempfile.TemporaryDirectory(prefix="mlops-look-", ignore_cleanup_errors=True) as name:
         write_order(Path(name), order)
-        with Process([*_LOOKING, name], cwd=Path(order.root), env=env) as process:
+        with Process(
+            [order.python or sys.executable, *_LOOKING, name], cwd=Path(order.root), env=env
+        ) as process:
             ended = process.wait(_LONGEST)
         seen = read_look(Path(name))
     if seen is not None:

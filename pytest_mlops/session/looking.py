@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from pytest_mlops.session.preparing import Known, known_here
 from pytest_mlops.training.child import enter, mixture
 from pytest_mlops.training.handing import from_json
 from pytest_mlops.training.orders import Order, read_order
+from pytest_mlops.training.place import Place, environment
 
 LOOK = "look.json"
 """What it writes."""
@@ -60,6 +62,7 @@ def look(order: Order) -> Look:
         function = order.function.find()
         given = {name: from_json(value) for name, value in order.given.items()}
         known = known_here(bind(function, given), DeclaredData().ready(from_json(order.data)))
+        known = _with_versions(known) if order.python else known
     except (ImportError, AttributeError) as error:
         return Look(trouble=f"{order.function.module}.{order.function.qualname} is not there: {error}")
     except MlopsError as error:
@@ -68,6 +71,13 @@ def look(order: Order) -> Look:
         return Look(trouble=f"{type(error).__name__}: {error}")
     mixed = mixture(order)
     return Look(trouble=mixed.message) if mixed is not None else Look(known=known)
+
+
+def _with_versions(known: Known) -> Known:
+    """With the versions of this Python and its packages, which are not those of the one that judges."""
+    versions = fingerprint.versions(known.packages | {"numpy", "torch"})
+    of_torch = environment(Place(device="cpu", amp="off"), threads=1, deterministic=True)
+    return replace(known, python=of_torch["python"], torch=of_torch.get("torch", ""), versions=versions)
 
 
 def read_look(folder: Path) -> Look | None:

@@ -106,6 +106,10 @@ class Known:
     """SHA-256 of the declared data's content."""
     parts: Mapping[str, str]
     """Names and hashes of what a function loaded."""
+    python: str = ""
+    """Of another Python its version; then ``versions`` are of its packages."""
+    torch: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_here(training: Training, data: Data) -> Known:
@@ -160,6 +164,9 @@ def assembled(
         "packages": fingerprint.versions(known.packages | {"numpy", "torch"}),
         "protocol": PROTOCOL,
     }
+    if known.python:
+        described |= {"python": known.python, "packages": dict(known.versions)}
+        described |= {"torch": known.torch} if known.torch else {}
     if arm.uses.env:
         described["variables"] = traces(arm.uses.env)
     function = arm.source.function

@@ -48,7 +48,7 @@ def start(config: pytest.Config, settings: Settings) -> Session:
         root=config.rootpath,
         look_again=folders.look_again,
         budget=Budget(seconds=settings.budget_seconds),
-        commits=Commits(root=config.rootpath),
+        commits=Commits(root=config.rootpath, say=say),
     )
     attempts = Attempts(open_store=lambda: keeping.store, root=config.rootpath)
     deciding = Deciding(

@@ -107,7 +107,8 @@ def enter(order: Order) -> None:
     """Make this process one of the project in the state that the order names: its folder, its modules, its paths."""
     root = Path(order.root)
     os.chdir(order.cwd or root)
-    sys.path[:] = [str(root / entry) for entry in order.import_path]
+    own = sys.path[:] if order.python else []
+    sys.path[:] = [*(str(root / entry) for entry in order.import_path), *own]
     sys.argv[1:] = []
     sys.meta_path.insert(0, ProjectFinder(root, order.modules))
     watch_imports()

@@ -37,7 +37,7 @@ class Order:
     modules: Mapping[str, str]
     """First-party modules by name, with their files relative to ``root``."""
     import_path: tuple[str, ...]
-    """``sys.path`` of the child; relative entries lie below ``root``."""
+    """``sys.path`` of the child; relative entries lie below ``root``. Of a Python with packages of its own what comes first."""
     data: Any = None
     """Declared paths, or ``{"named": [module, name]}`` of the function that loads; written like ``given``."""
     device: str = "cpu"
@@ -52,6 +52,8 @@ class Order:
     """Where relative paths begin; the root if empty."""
     elsewhere: str | None = None
     """Another state of the project: whoever imports a module from there trained a mixture, and fails."""
+    python: str = ""
+    """The Python that trains it; the one that is at work here if empty. Another one has packages of its own."""
     pointers: tuple[str, ...] = ()
     """Files below ``root`` that are pointers of git LFS: a run that reads one trained on nothing."""
     format: int = FORMAT
@@ -88,7 +90,7 @@ def order_of(spec: RunSpec, *, root: Path, declared: Any = None) -> Order:
         block=spec.block,
         root=str((there.root if there is not None else root).resolve()),
         modules=_modules_below(base) | dict(there.moved if there is not None else {}),
-        import_path=tuple(_import_path(base)),
+        import_path=tuple(_import_path(base, own_only=there is not None and there.python is not None)),
         data=to_json(there.declared if there is not None else declared, what="using(data=...)"),
         device=spec.device,
         amp=spec.amp,
@@ -100,6 +102,7 @@ def order_of(spec: RunSpec, *, root: Path, declared: Any = None) -> Order:
         scratch=str(spec.scratch.absolute()) if spec.scratch is not None else None,
         cwd=str(Path.cwd()) if there is None else "",
         elsewhere=str(base) if there is not None else None,
+        python=str(there.python) if there is not None and there.python is not None else "",
         pointers=tuple(sorted(there.pointers)) if there is not None else (),
     )
 
@@ -113,12 +116,14 @@ def _modules_below(root: Path) -> dict[str, str]:
     return found
 
 
-def _import_path(root: Path) -> list[str]:
+def _import_path(root: Path, *, own_only: bool) -> list[str]:
+    """Where modules are looked for; with ``own_only`` in the project alone, and then where another Python looks."""
     found = []
     for entry in sys.path:
         path = Path(entry or ".").resolve()
         inside = path.is_relative_to(root) and not party.INSTALLED & set(path.parts)
-        found.append(path.relative_to(root).as_posix() if inside else str(path))
+        if inside or not own_only:
+            found.append(path.relative_to(root).as_posix() if inside else str(path))
     return found
 
 
